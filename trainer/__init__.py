@@ -1,0 +1,1 @@
+"""The workstation half: export, adopt, train and evaluate on folders."""

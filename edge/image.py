@@ -1,0 +1,270 @@
+"""Pictures in, the backbone's input out: decode, orient, crop, resize. This exists once.
+
+The trainer and the device call the same function with the parameters of the backbone's card, so a picture has
+one embedding wherever it is computed. Everything here treats bytes as hostile: size and pixel caps are checked
+on the header, before anything is decoded.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from edge.errors import BadImage, InvalidArgument, NotFound
+from edge.types import Preprocessing
+
+Pixels = NDArray[np.uint8]
+Source = str | Path | bytes | Pixels
+
+MEDIA_TYPES = {
+    "JPEG": "image/jpeg",
+    "MPO": "image/jpeg",  # phones' multi-picture JPEG: the first picture is an ordinary JPEG
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "BMP": "image/bmp",
+    "TIFF": "image/tiff",
+    "GIF": "image/gif",
+}
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
+
+_ORIENTATION = 0x0112
+_TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Caps checked before decoding. Defaults fit a board with 512 MB and any phone's photographs."""
+
+    max_bytes: int = 64 << 20
+    max_pixels: int = 80_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What the header says. ``width`` and ``height`` in pixels as displayed, EXIF orientation applied."""
+
+    media_type: str
+    width: int
+    height: int
+
+
+DEFAULT_LIMITS = Limits()
+
+
+def prepare(source: Source, preprocessing: Preprocessing, limits: Limits = DEFAULT_LIMITS) -> Pixels:
+    """Turn a picture into the backbone's input: (height, width, 3) uint8 RGB of the card's size.
+
+    ``source``: a path, encoded bytes, or an array (h, w, 3) RGB, (h, w, 4) RGBA or (h, w) grey, uint8.
+    Raises BadImage (not an image, truncated, over the caps), NotFound (no such file), InvalidArgument (array of
+    another shape or dtype).
+    """
+    if isinstance(source, np.ndarray):
+        return _prepare_array(source, preprocessing)
+    data = bytes(source) if isinstance(source, bytes | bytearray | memoryview) else read(Path(source), limits)
+    return decode(data, preprocessing, limits)[1]
+
+
+def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> bytes:
+    """The bytes of an image file, refused unread when larger than ``limits.max_bytes``."""
+    try:
+        if not path.is_file():
+            what = "is a directory" if path.is_dir() else "does not exist"
+            raise NotFound(f"{path} {what}; give the path of an image file")
+        if path.stat().st_size > limits.max_bytes:
+            raise BadImage(f"{path} is larger than {limits.max_bytes >> 20} MiB; give a smaller picture")
+        return path.read_bytes()
+    except PermissionError as error:
+        raise BadImage(f"{path} cannot be read ({error.strerror}); check its permissions") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL inside the path
+        raise BadImage(f"{str(path)!r} cannot be read ({error}); give the path of an image file") from error
+
+
+def decode(
+    data: bytes, preprocessing: Preprocessing, limits: Limits = DEFAULT_LIMITS
+) -> tuple[ImageFacts, Pixels]:
+    """Decode encoded bytes; returns what the header says and the prepared picture, as in ``prepare``."""
+    with _opened(data, limits) as image:
+        orientation = _orientation(image)
+        facts = _facts(image, orientation)
+        box = _crop_box(image.size, _sideways(preprocessing, orientation))
+        scaled = _draft(image, box, _sideways(preprocessing, orientation))
+        resized = _resize(image, scaled, _sideways(preprocessing, orientation))
+        if orientation in _TRANSPOSE:
+            resized = resized.transpose(_TRANSPOSE[orientation])
+        return facts, np.asarray(resized)
+
+
+def inspect(data: bytes, limits: Limits = DEFAULT_LIMITS) -> ImageFacts:
+    """Facts from the header alone; nothing is decoded. Raises BadImage."""
+    with _opened(data, limits) as image:
+        return _facts(image, _orientation(image))
+
+
+def encode_png(pixels: Pixels) -> bytes:
+    """Lossless bytes of an array, for storing captures that never were a file."""
+    buffer = io.BytesIO()
+    Image.fromarray(_checked(pixels)).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+@contextmanager
+def _opened(data: bytes, limits: Limits) -> Iterator[Image.Image]:
+    if len(data) > limits.max_bytes:
+        raise BadImage(f"the picture is larger than {limits.max_bytes >> 20} MiB; give a smaller one")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # our own pixel cap below is the stricter of the two
+            with Image.open(io.BytesIO(data), formats=tuple(MEDIA_TYPES)) as image:
+                width, height = image.size
+                if width * height > limits.max_pixels:
+                    raise _too_many_pixels(f"{width} x {height}", limits)
+                yield image
+    except Image.DecompressionBombError as error:
+        raise _too_many_pixels("more", limits) from error
+    except UnidentifiedImageError as error:
+        raise BadImage("not a JPEG, PNG, WebP, BMP, TIFF or GIF picture; convert it or leave it out") from error
+    except BadImage:
+        raise
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, TypeError) as error:
+        # Pillow's decoders report damage with any of these; which one depends on the format
+        raise BadImage(f"damaged or truncated picture ({error}); copy the file again or leave it out") from error
+
+
+def _too_many_pixels(size: str, limits: Limits) -> BadImage:
+    cap = limits.max_pixels // 1_000_000
+    return BadImage(f"the picture claims {size} pixels, over the cap of {cap} megapixels; scale it down first")
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except (SyntaxError, ValueError, KeyError, TypeError, OSError):  # broken EXIF is no reason to refuse pixels
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def _facts(image: Image.Image, orientation: int) -> ImageFacts:
+    width, height = image.size
+    if orientation >= 5 and orientation in _TRANSPOSE:
+        width, height = height, width
+    return ImageFacts(MEDIA_TYPES[image.format or ""], width, height)
+
+
+def _sideways(preprocessing: Preprocessing, orientation: int) -> Preprocessing:
+    """The same geometry before a transposing orientation is applied, so that only the small result is turned."""
+    if orientation < 5 or preprocessing.width == preprocessing.height:
+        return preprocessing
+    from dataclasses import replace
+
+    return replace(preprocessing, width=preprocessing.height, height=preprocessing.width)
+
+
+Box = tuple[float, float, float, float]
+
+
+def _crop_box(size: tuple[int, int], preprocessing: Preprocessing) -> Box:
+    """(left, top, right, bottom) in pixels of the part that becomes the input."""
+    width, height = size
+    if preprocessing.fit == "stretch":
+        wide, high = width * preprocessing.crop, height * preprocessing.crop
+    else:
+        unit = min(width / preprocessing.width, height / preprocessing.height) * preprocessing.crop
+        wide, high = preprocessing.width * unit, preprocessing.height * unit
+    left, top = (width - wide) / 2, (height - high) / 2
+    return max(left, 0.0), max(top, 0.0), min(left + wide, width), min(top + high, height)
+
+
+def _draft(image: Image.Image, box: Box, preprocessing: Preprocessing) -> Box:
+    """Ask the JPEG decoder for the smallest DCT scale that still covers the crop; returns the box at that scale."""
+    if image.format not in ("JPEG", "MPO"):
+        return box
+    width, height = image.size
+    need = max(preprocessing.width / (box[2] - box[0]), preprocessing.height / (box[3] - box[1]))
+    if need < 0.5:
+        image.draft(None, (max(1, int(width * need)), max(1, int(height * need))))
+    across, down = image.size[0] / width, image.size[1] / height
+    return box[0] * across, box[1] * down, box[2] * across, box[3] * down
+
+
+def _resize(image: Image.Image, box: Box, preprocessing: Preprocessing) -> Image.Image:
+    size = (preprocessing.width, preprocessing.height)
+    flat = _flattened(image)
+    if flat.size == size and box == (0, 0, *size):
+        return flat.convert("RGB")
+    return flat.resize(size, Image.Resampling.BICUBIC, box=box, reducing_gap=2.0).convert("RGB")
+
+
+def _flattened(image: Image.Image) -> Image.Image:
+    """To a mode that resizes without surprises; transparency is laid over white, 16 bits become 8."""
+    if image.mode in ("RGB", "L"):
+        return image
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    if image.mode.startswith("I"):
+        deep = np.asarray(image).astype(np.int64)
+        top = 65535 if deep.size and deep.max() > 255 else 255
+        return Image.fromarray((deep.clip(0, top) * 255 // top).astype(np.uint8))
+    return image.convert("RGB")
+
+
+def _checked(pixels: Pixels) -> Pixels:
+    shape = pixels.shape
+    good = len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4))
+    if pixels.dtype != np.uint8 or not good or 0 in shape:
+        raise InvalidArgument(
+            f"an array of {pixels.dtype} {shape} is no picture; give uint8 (h, w, 3) RGB, (h, w, 4) or (h, w)"
+        )
+    return pixels
+
+
+def _prepare_array(pixels: Pixels, preprocessing: Preprocessing) -> Pixels:
+    pixels = _checked(pixels)
+    box = _crop_box((pixels.shape[1], pixels.shape[0]), preprocessing)
+    pixels, box = _sliced(pixels, box)
+    if pixels.ndim == 3 and pixels.shape[2] == 3:
+        if pixels.shape[:2] == (preprocessing.height, preprocessing.width) and _whole(box, pixels):
+            return pixels
+        pixels, box = _rows_reduced(pixels, box, preprocessing.height)
+    return np.asarray(_resize(Image.fromarray(pixels), box, preprocessing))
+
+
+def _whole(box: Box, pixels: Pixels) -> bool:
+    return box == (0, 0, pixels.shape[1], pixels.shape[0])
+
+
+def _sliced(pixels: Pixels, box: Box) -> tuple[Pixels, Box]:
+    """Leave out rows and columns outside the box (a view), so that they are never copied."""
+    left, top = int(box[0]), int(box[1])
+    right, bottom = -int(-box[2] // 1), -int(-box[3] // 1)
+    return pixels[top:bottom, left:right], (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
+
+
+def _rows_reduced(pixels: Pixels, box: Box, height: int) -> tuple[Pixels, Box]:
+    """Average whole rows of a tall picture before Pillow unpacks it: a (h, 3w) grey image needs no unpacking.
+
+    Keeps at least twice the rows the bicubic filter needs, like Pillow's own ``reducing_gap=2``.
+    """
+    factor = int((box[3] - box[1]) / height / 2)
+    if factor < 2:
+        return pixels, box
+    grey = Image.fromarray(np.ascontiguousarray(pixels).reshape(pixels.shape[0], -1))
+    reduced = np.asarray(grey.reduce((1, factor)))
+    return reduced.reshape(reduced.shape[0], -1, 3), (box[0], box[1] / factor, box[2], box[3] / factor)

@@ -11,7 +11,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,9 @@ MEDIA_TYPES = {
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 
 _ORIENTATION = 0x0112
+# Box-average down to this many times the target before the bicubic filter. 1.0 costs 1.0 ms where 2.0 costs 1.9 ms
+# (945 x 945 to 224 x 224) and moves a pixel by less than one level of 255 on average.
+_REDUCING_GAP = 1.0
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -138,23 +141,35 @@ def _opened(data: bytes, limits: Limits) -> Iterator[Image.Image]:
     except Image.DecompressionBombError as error:
         raise _too_many_pixels("more", limits) from error
     except UnidentifiedImageError as error:
-        raise BadImage("not a JPEG, PNG, WebP, BMP, TIFF or GIF picture; convert it or leave it out") from error
+        raise BadImage(
+            "not a JPEG, PNG, WebP, BMP, TIFF or GIF picture; convert it or leave it out"
+        ) from error
     except BadImage:
         raise
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, TypeError) as error:
         # Pillow's decoders report damage with any of these; which one depends on the format
-        raise BadImage(f"damaged or truncated picture ({error}); copy the file again or leave it out") from error
+        raise BadImage(
+            f"damaged or truncated picture ({error}); copy the file again or leave it out"
+        ) from error
 
 
 def _too_many_pixels(size: str, limits: Limits) -> BadImage:
     cap = limits.max_pixels // 1_000_000
-    return BadImage(f"the picture claims {size} pixels, over the cap of {cap} megapixels; scale it down first")
+    return BadImage(
+        f"the picture claims {size} pixels, over the cap of {cap} megapixels; scale it down first"
+    )
 
 
 def _orientation(image: Image.Image) -> int:
     try:
         value = image.getexif().get(_ORIENTATION, 1)
-    except (SyntaxError, ValueError, KeyError, TypeError, OSError):  # broken EXIF is no reason to refuse pixels
+    except (
+        SyntaxError,
+        ValueError,
+        KeyError,
+        TypeError,
+        OSError,
+    ):  # broken EXIF is no reason to refuse pixels
         return 1
     return value if isinstance(value, int) else 1
 
@@ -170,8 +185,6 @@ def _sideways(preprocessing: Preprocessing, orientation: int) -> Preprocessing:
     """The same geometry before a transposing orientation is applied, so that only the small result is turned."""
     if orientation < 5 or preprocessing.width == preprocessing.height:
         return preprocessing
-    from dataclasses import replace
-
     return replace(preprocessing, width=preprocessing.height, height=preprocessing.width)
 
 
@@ -207,7 +220,7 @@ def _resize(image: Image.Image, box: Box, preprocessing: Preprocessing) -> Image
     flat = _flattened(image)
     if flat.size == size and box == (0, 0, *size):
         return flat.convert("RGB")
-    return flat.resize(size, Image.Resampling.BICUBIC, box=box, reducing_gap=2.0).convert("RGB")
+    return flat.resize(size, Image.Resampling.BICUBIC, box=box, reducing_gap=_REDUCING_GAP).convert("RGB")
 
 
 def _flattened(image: Image.Image) -> Image.Image:
@@ -239,10 +252,8 @@ def _prepare_array(pixels: Pixels, preprocessing: Preprocessing) -> Pixels:
     pixels = _checked(pixels)
     box = _crop_box((pixels.shape[1], pixels.shape[0]), preprocessing)
     pixels, box = _sliced(pixels, box)
-    if pixels.ndim == 3 and pixels.shape[2] == 3:
-        if pixels.shape[:2] == (preprocessing.height, preprocessing.width) and _whole(box, pixels):
-            return pixels
-        pixels, box = _rows_reduced(pixels, box, preprocessing.height)
+    if pixels.shape == (preprocessing.height, preprocessing.width, 3) and _whole(box, pixels):
+        return pixels
     return np.asarray(_resize(Image.fromarray(pixels), box, preprocessing))
 
 
@@ -255,16 +266,3 @@ def _sliced(pixels: Pixels, box: Box) -> tuple[Pixels, Box]:
     left, top = int(box[0]), int(box[1])
     right, bottom = -int(-box[2] // 1), -int(-box[3] // 1)
     return pixels[top:bottom, left:right], (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
-
-
-def _rows_reduced(pixels: Pixels, box: Box, height: int) -> tuple[Pixels, Box]:
-    """Average whole rows of a tall picture before Pillow unpacks it: a (h, 3w) grey image needs no unpacking.
-
-    Keeps at least twice the rows the bicubic filter needs, like Pillow's own ``reducing_gap=2``.
-    """
-    factor = int((box[3] - box[1]) / height / 2)
-    if factor < 2:
-        return pixels, box
-    grey = Image.fromarray(np.ascontiguousarray(pixels).reshape(pixels.shape[0], -1))
-    reduced = np.asarray(grey.reduce((1, factor)))
-    return reduced.reshape(reduced.shape[0], -1, 3), (box[0], box[1] / factor, box[2], box[3] / factor)

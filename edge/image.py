@@ -98,9 +98,7 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> bytes:
         raise BadImage(f"{str(path)!r} cannot be read ({error}); give the path of an image file") from error
 
 
-def decode(
-    data: bytes, preprocessing: Preprocessing, limits: Limits = DEFAULT_LIMITS
-) -> tuple[ImageFacts, Pixels]:
+def decode(data: bytes, preprocessing: Preprocessing, limits: Limits = DEFAULT_LIMITS) -> tuple[ImageFacts, Pixels]:
     """Decode encoded bytes; returns what the header says and the prepared picture, as in ``prepare``."""
     with _opened(data, limits) as image:
         orientation = _orientation(image)
@@ -141,23 +139,17 @@ def _opened(data: bytes, limits: Limits) -> Iterator[Image.Image]:
     except Image.DecompressionBombError as error:
         raise _too_many_pixels("more", limits) from error
     except UnidentifiedImageError as error:
-        raise BadImage(
-            "not a JPEG, PNG, WebP, BMP, TIFF or GIF picture; convert it or leave it out"
-        ) from error
+        raise BadImage("not a JPEG, PNG, WebP, BMP, TIFF or GIF picture; convert it or leave it out") from error
     except BadImage:
         raise
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, TypeError) as error:
         # Pillow's decoders report damage with any of these; which one depends on the format
-        raise BadImage(
-            f"damaged or truncated picture ({error}); copy the file again or leave it out"
-        ) from error
+        raise BadImage(f"damaged or truncated picture ({error}); copy the file again or leave it out") from error
 
 
 def _too_many_pixels(size: str, limits: Limits) -> BadImage:
     cap = limits.max_pixels // 1_000_000
-    return BadImage(
-        f"the picture claims {size} pixels, over the cap of {cap} megapixels; scale it down first"
-    )
+    return BadImage(f"the picture claims {size} pixels, over the cap of {cap} megapixels; scale it down first")
 
 
 def _orientation(image: Image.Image) -> int:

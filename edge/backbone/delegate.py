@@ -1,0 +1,96 @@
+"""The Edge TPU: find its library and a stick, load the delegate, and say exactly why when it does not work.
+
+The library gives one sentence for every failure, so the reasons are looked up where the system keeps them:
+the library on disk, USB ids and PCI device nodes, and their permissions.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge.backbone import runtime as runtimes
+from edge.errors import HardwareMissing
+
+LIBRARY = "libedgetpu.so.1"
+# Global Unichip before its firmware is loaded, Google after
+USB_IDS = frozenset({("1a6e", "089a"), ("18d1", "9302")})
+_INSTALL = "install libedgetpu1-std from Coral's package archive"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One Edge TPU as the operating system sees it: "usb" or "pci" and the node to be opened."""
+
+    bus: str
+    node: Path
+
+
+def devices(root: Path = Path("/")) -> tuple[Device, ...]:
+    """Edge TPUs that are plugged in, whether or not they can be used. ``root`` is another file system in tests."""
+    return tuple(_usb(root)) + tuple(Device("pci", node) for node in sorted((root / "dev").glob("apex_*")))
+
+
+def _usb(root: Path) -> list[Device]:
+    found = []
+    for entry in sorted((root / "sys/bus/usb/devices").glob("*")):
+        if (_text(entry / "idVendor"), _text(entry / "idProduct")) in USB_IDS:
+            bus, number = _text(entry / "busnum"), _text(entry / "devnum")
+            if bus.isdigit() and number.isdigit():
+                found.append(Device("usb", root / f"dev/bus/usb/{int(bus):03d}/{int(number):03d}"))
+    return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def load(runtime: str, *, library: str = LIBRARY, root: Path = Path("/")) -> tuple[Any, Device]:
+    """Load the Edge TPU delegate into ``runtime``. Raises HardwareMissing with the reason and the remedy."""
+    try:
+        ctypes.CDLL(library)
+    except OSError as error:
+        raise HardwareMissing(_library_reason(str(error), library)) from error
+    found = devices(root)
+    if not found:
+        raise HardwareMissing("no Edge TPU is plugged in; connect the stick or the card, or use EDGE_DELEGATE=none")
+    device = next((one for one in found if os.access(one.node, os.R_OK | os.W_OK)), None)
+    if device is None:
+        raise HardwareMissing(
+            f"no permission to use the Edge TPU at {found[0].node}; add your user to the plugdev (USB) or apex (PCI) "
+            "group and log in again"
+        )
+    try:
+        return runtimes.module(runtime).load_delegate(library), device
+    except (ValueError, RuntimeError, OSError) as error:
+        raise HardwareMissing(_load_reason(str(error), runtime)) from error
+
+
+def _library_reason(error: str, library: str) -> str:
+    if "cannot open shared object" in error and "No such file" in error and library in error.split(":")[0]:
+        return f"the Edge TPU library {library} is not installed; {_INSTALL}"
+    if "wrong ELF class" in error or "GLIBC" in error or "invalid ELF" in error or "file too short" in error:
+        return f"the Edge TPU library {library} is of the wrong version for this system ({error}); {_INSTALL}"
+    return f"the Edge TPU library does not load ({error}); {_INSTALL}"
+
+
+def _load_reason(error: str, runtime: str) -> str:
+    detail = error.strip().splitlines()[-1] if error.strip() else "no reason given"
+    return (
+        f"the Edge TPU is there but its library refuses to start in {runtime} ({detail}); library and runtime are "
+        "probably of different versions: install the libedgetpu built for this runtime, or use EDGE_DELEGATE=none"
+    )
+
+
+def version_mismatch(error: str) -> HardwareMissing:
+    """The error for a graph that the delegate rejects when the interpreter starts."""
+    return HardwareMissing(
+        f"the Edge TPU library rejects this file ({error}); it was compiled for a newer library: update libedgetpu "
+        "or compile the file again with an older --min_runtime_version"
+    )

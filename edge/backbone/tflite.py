@@ -1,0 +1,117 @@
+"""A TFLite file as a backbone: uint8 pixels in, raw int8 embedding out, whichever runtime runs it."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.backbone import delegate as edgetpu
+from edge.backbone import runtime as runtimes
+from edge.errors import BadBackbone, HardwareMissing, InvalidArgument
+from edge.types import BackboneCard, Quantisation
+
+_CUSTOM_OP = b"edgetpu-custom-op"
+
+
+class TfliteBackbone:
+    """A backbone run by LiteRT or tflite-runtime, on the CPU or an Edge TPU.
+
+    ``data``: the whole file, already compared with the card's sha256. Raises BadBackbone when the file and the card
+    disagree about shapes or types, HardwareMissing when ``delegate`` is "edgetpu" (or the file is compiled for it)
+    and no Edge TPU can be used, RuntimeMissing.
+    """
+
+    def __init__(self, card: BackboneCard, data: bytes, *, runtime: str, delegate: str, threads: int) -> None:
+        self._card = card
+        name = runtimes.choose(runtime)
+        count = runtimes.thread_count(threads)
+        compiled = _CUSTOM_OP in data
+        delegates, where = _delegates(name, delegate, compiled)
+        try:
+            self._interpreter = runtimes.start(data, runtime=name, threads=count, delegates=delegates)
+        except BadBackbone as error:
+            if compiled:
+                raise edgetpu.version_mismatch(str(error)) from error
+            raise
+        self.runtime = where or f"{runtimes.label(name)}, {count} thread{'s' if count > 1 else ''}"
+        self._lock = threading.Lock()
+        self._input = _single(self._interpreter.get_input_details(), "input")
+        self._output = _single(self._interpreter.get_output_details(), "output")
+        self._check()
+        self._flip = _is_flip(card.input)
+        self._table = None if self._flip else _table(card)
+
+    @property
+    def card(self) -> BackboneCard:
+        return self._card
+
+    def embed(self, picture: NDArray[np.uint8]) -> NDArray[np.int8]:
+        """(height, width, 3) uint8 -> (d,) int8, as in ``edge.backbone.base.Backbone``."""
+        shape = (self._card.preprocessing.height, self._card.preprocessing.width, 3)
+        if picture.shape != shape or picture.dtype != np.uint8:
+            raise InvalidArgument(
+                f"a picture of {picture.dtype} {picture.shape} is not uint8 {shape}; prepare it first"
+            )
+        # x - 128 is x with its top bit flipped, read as int8
+        tensor = (picture ^ np.uint8(128)).view(np.int8) if self._table is None else self._table[picture]
+        with self._lock:
+            self._interpreter.set_tensor(self._input["index"], tensor[np.newaxis])
+            self._interpreter.invoke()
+            raw = self._interpreter.get_tensor(self._output["index"]).reshape(-1)
+        return (raw ^ np.uint8(128)).view(np.int8) if raw.dtype == np.uint8 else raw
+
+    def close(self) -> None:
+        """Give the interpreter's memory back; the object cannot be used afterwards."""
+        self._interpreter = None
+
+    def _check(self) -> None:
+        card = self._card
+        shape = (1, card.preprocessing.height, card.preprocessing.width, 3)
+        if tuple(self._input["shape"]) != shape or np.dtype(self._input["dtype"]).name != card.input.dtype:
+            raise BadBackbone(
+                f"{card.name} takes {np.dtype(self._input['dtype']).name} {tuple(self._input['shape'])} but its card "
+                f"says {card.input.dtype} {shape}; export or adopt it again"
+            )
+        size = int(np.prod(self._output["shape"]))
+        if size != card.embedding.size or np.dtype(self._output["dtype"]).name not in ("int8", "uint8"):
+            raise BadBackbone(
+                f"{card.name} gives {np.dtype(self._output['dtype']).name} {tuple(self._output['shape'])} but its card "
+                f"says {card.embedding.size} int8 numbers; export or adopt it again"
+            )
+
+
+def _single(details: list[dict[str, Any]], what: str) -> dict[str, Any]:
+    if len(details) != 1:
+        raise BadBackbone(f"a backbone has one {what}, this file has {len(details)}; adopt an embedding extractor")
+    return details[0]
+
+
+def _delegates(runtime: str, wanted: str, compiled: bool) -> tuple[tuple[Any, ...], str | None]:
+    """The delegates to start with, and what to call the result. A file compiled for the Edge TPU needs one."""
+    if not compiled:
+        if wanted == "edgetpu":
+            raise HardwareMissing(
+                "this backbone is not compiled for the Edge TPU; run edgetpu_compiler on it and `trainer adopt` the "
+                "result, or use EDGE_DELEGATE=auto"
+            )
+        return (), None
+    if wanted == "none":
+        raise HardwareMissing("this backbone is compiled for the Edge TPU; use EDGE_DELEGATE=auto or another backbone")
+    loaded, device = edgetpu.load(runtime)
+    return (loaded,), f"Edge TPU ({device.bus})"
+
+
+def _is_flip(quantisation: Quantisation) -> bool:
+    return quantisation.dtype == "int8" and quantisation.zero_point == -1 and quantisation.scale == 1 / 128
+
+
+def _table(card: BackboneCard) -> NDArray[np.generic]:
+    """(256,) lookup from pixel to the input's quantised number: real = (p - mean) / std, q = real / scale + zero."""
+    dtype = np.dtype(card.input.dtype)
+    real = (np.arange(256) - card.preprocessing.mean) / card.preprocessing.std
+    info = np.iinfo(dtype)
+    levels = np.rint(real / card.input.scale) + card.input.zero_point
+    return levels.clip(info.min, info.max).astype(dtype)

@@ -61,7 +61,8 @@ class TfliteBackbone:
             self._interpreter.set_tensor(self._input["index"], tensor[np.newaxis])
             self._interpreter.invoke()
             raw = self._interpreter.get_tensor(self._output["index"]).reshape(-1)
-        return (raw ^ np.uint8(128)).view(np.int8) if raw.dtype == np.uint8 else raw
+        embedding: NDArray[np.int8] = (raw ^ np.uint8(128)).view(np.int8) if raw.dtype == np.uint8 else raw
+        return embedding
 
     def close(self) -> None:
         """Give the interpreter's memory back; the object cannot be used afterwards."""
@@ -114,4 +115,5 @@ def _table(card: BackboneCard) -> NDArray[np.generic]:
     real = (np.arange(256) - card.preprocessing.mean) / card.preprocessing.std
     info = np.iinfo(dtype)
     levels = np.rint(real / card.input.scale) + card.input.zero_point
-    return levels.clip(info.min, info.max).astype(dtype)
+    table: NDArray[np.generic] = levels.clip(info.min, info.max).astype(dtype)
+    return table

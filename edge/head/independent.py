@@ -96,7 +96,7 @@ def _bracket(a: Array, gram: Array, b: Array) -> Array:
 
 
 def fit_independent(base: Pooled, counts: Array, sums: Array) -> Independent:
-    """Fit from (2K,) counts and (2K, d) sums of shown and not shown; every concept must have both (background counted)."""
+    """Fit from (2K,) counts and (2K, d) sums of shown and not shown; each concept has both, the background counted."""
     concepts = len(counts) // 2
     n_shown, n_not = counts[:concepts], counts[concepts:] + base.beta
     shown = sums[:concepts] / n_shown[:, np.newaxis]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,18 +39,19 @@ class Pooled:
     prior: float
     beta: float
     background_mean: Array
-    _factor: list[Array] = field(default_factory=list, repr=False)
 
     def solve(self, right: Array) -> Array:
-        """A^-1 right for (d, m) ``right``; A is factorised (inverted) once, however often this is called."""
-        if not self._factor:
-            self._factor.append(np.linalg.inv(self.matrix))
-        return np.asarray(self._factor[0] @ right)
+        """A^-1 right for (d, m) ``right``; A is inverted once, however often this is called."""
+        return np.asarray(self._inverse @ right)
+
+    @cached_property
+    def _inverse(self) -> Array:
+        return np.asarray(np.linalg.inv(self.matrix), dtype=np.float64)
 
     def without_between(self, means: Array, counts: Array) -> Pooled:
         """The within-group version: total scatter about the mean becomes scatter about each group's mean."""
         about_zero = self.matrix + self.weight * np.outer(self.mean, self.mean)
-        return replace(self, matrix=about_zero - (means.T * counts) @ means, _factor=[])
+        return replace(self, matrix=about_zero - (means.T * counts) @ means)
 
 
 def pooled(statistics: Statistics, background: Background | None, constants: Constants) -> Pooled:

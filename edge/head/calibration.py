@@ -1,0 +1,84 @@
+"""Scores to honest probabilities, fitted on leave-one-out scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+# Gaussian prior on (log slope, offset): with ten pictures the data alone cannot fix two numbers.
+_PRIOR_MEAN = np.array([0.0, 0.0])
+_PRIOR_WEIGHT = np.array([1.0, 1.0])
+_STEPS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrator:
+    """p = sigmoid(slope * score + offset) per concept, or softmax(slope * scores); ``slope``, ``offset`` (K,)."""
+
+    slope: Array
+    offset: Array
+    exclusive: bool
+
+    def values(self, scores: Array) -> Array:
+        """(n, K) scores -> (n, K) values in [0, 1]."""
+        x = scores * self.slope + self.offset
+        return softmax(x) if self.exclusive else sigmoid(x)
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)) without overflow."""
+    return np.asarray(np.exp(-np.logaddexp(0.0, -x)))
+
+
+def softmax(x: Array) -> Array:
+    """Along the last axis, without overflow."""
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return np.asarray(e / e.sum(axis=-1, keepdims=True))
+
+
+def fit_platt(scores: Array, positive: NDArray[np.bool_], weights: Array) -> tuple[float, float]:
+    """(slope, offset) of one concept by maximum a posteriori (Platt 1999; Lin, Lin & Weng 2007).
+
+    ``weights`` count each row; both sides then weigh the same, together as many pictures as there are rows.
+    """
+    if not len(scores):
+        return 1.0, 0.0
+    sides = [float(weights[positive].sum()), float(weights[~positive].sum())]
+    present = sum(side > 0 for side in sides)
+    total = sum(sides)
+    w = np.where(positive, weights / max(sides[0], 1e-12), weights / max(sides[1], 1e-12)) * total / present
+    target = np.where(positive, (sides[0] + 1) / (sides[0] + 2), 1 / (sides[1] + 2))
+    theta = _PRIOR_MEAN.copy()
+    for _ in range(_STEPS):
+        slope = np.exp(theta[0])
+        p = sigmoid(slope * scores + theta[1])
+        direction = np.stack([slope * scores, np.ones_like(scores)])
+        gradient = direction @ (w * (p - target)) + _PRIOR_WEIGHT * (theta - _PRIOR_MEAN)
+        # Gauss-Newton: positive definite thanks to the prior, so every step goes downhill
+        curvature = (direction * (w * np.maximum(p * (1 - p), 1e-4))) @ direction.T + np.diag(_PRIOR_WEIGHT)
+        step = np.linalg.solve(curvature, gradient)
+        theta = theta - step * min(1.0, 1.0 / max(np.abs(step).max(), 1e-12))
+        if np.abs(step).max() < 1e-9:
+            break
+    return float(np.exp(theta[0])), float(theta[1])
+
+
+def fit_temperature(scores: Array, correct: NDArray[np.intp]) -> float:
+    """The slope of softmax(slope * scores) by maximum a posteriori (Guo et al. 2017); ``correct`` (n,) columns."""
+    log_slope = float(_PRIOR_MEAN[0])
+    each = np.arange(len(scores))
+    for _ in range(_STEPS if len(scores) else 0):
+        slope = np.exp(log_slope)
+        p = softmax(slope * scores)
+        expected = (p * scores).sum(axis=1)
+        variance = (p * scores**2).sum(axis=1) - expected**2
+        gradient = slope * (expected - scores[each, correct]).sum() + log_slope - _PRIOR_MEAN[0]
+        step = gradient / (slope**2 * max(float(variance.sum()), 1e-9) + 1.0)
+        log_slope -= float(np.clip(step, -1.0, 1.0))
+        if abs(step) < 1e-9:
+            break
+    return float(np.exp(log_slope))

@@ -65,7 +65,7 @@ class Exclusive:
 
 def fit_exclusive(base: Pooled, counts: Array, sums: Array) -> Exclusive:
     """Fit from (K + 1,) counts and (K + 1, d) sums; the last group is "none" and gets the background."""
-    counts, sums = counts.astype(np.float64), sums.copy()
+    counts, sums = counts.copy(), sums.copy()
     counts[-1] += base.beta
     sums[-1] += base.beta * base.background_mean
     if counts[-1] == 0:

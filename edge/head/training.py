@@ -78,7 +78,7 @@ def train(
     base = pooled(statistics, background, constants)
     z = on_grid(transform(rows.embeddings, statistics.spec))
     if statistics.mutually_exclusive:
-        exclusive = fit_exclusive(base, statistics.counts, statistics.sums)
+        exclusive = fit_exclusive(base, statistics.counts.astype(np.float64), statistics.sums)
         return _train_exclusive(exclusive, statistics, background, rows, z)
     independent = fit_independent(base, statistics.counts.astype(np.float64), statistics.sums)
     return _train_independent(independent, statistics, background, rows, z)

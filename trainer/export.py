@@ -104,9 +104,7 @@ def check_ends(facts: GraphFacts) -> None:
         raise BadBackbone("a backbone has one input and one output; cut the network before its classifier")
     one, out = facts.inputs[0], facts.outputs[0]
     if any(tensor.dtype not in ("INT8", "UINT8") for tensor in (one, out)):
-        raise BadBackbone(
-            f"a backbone takes and gives int8 or uint8, this one {one.dtype} and {out.dtype}; quantise it"
-        )
+        raise BadBackbone(f"a backbone takes and gives 8 bits, this one {one.dtype} and {out.dtype}; quantise it")
     if len(one.shape) != 4 or one.shape[0] != 1 or one.shape[3] != 3 or min(one.shape) < 1:
         raise BadBackbone(f"a backbone takes one RGB picture (1, h, w, 3), this one {one.shape}; export it again")
     if int(np.prod(out.shape)) != out.shape[-1] or out.shape[-1] < 8:

@@ -64,7 +64,7 @@ def build(name: str, size: int) -> Any:
     network = EfficientNet.from_name(name, image_size=size)
     network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
 
-    class Embedding(torch.nn.Module):
+    class Embedding(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.network = network

@@ -1,0 +1,24 @@
+"""What may name a concept, a model or an input."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+from edge.errors import InvalidArgument
+
+
+def check_name(name: str, what: str) -> str:
+    """``name`` itself, if it can be typed, shown and used in a file name. Raises InvalidArgument."""
+    if not name or len(name) > 128 or name != name.strip():
+        raise InvalidArgument(f"a {what} name has 1 to 128 characters and no space at its ends; choose another")
+    if "/" in name or "\\" in name or name in (".", "..") or name.startswith("-"):
+        raise InvalidArgument(f"{name!r} cannot name a {what}: no / or \\, no leading -; choose another")
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name):
+        raise InvalidArgument(f"{name!r} cannot name a {what}: it has control characters; choose another")
+    return name
+
+
+def check_names(names: Iterable[str], what: str) -> tuple[str, ...]:
+    """Checked names without repetitions, in order."""
+    return tuple(dict.fromkeys(check_name(name, what) for name in names))

@@ -37,6 +37,7 @@ MIGRATIONS = (
     CREATE TABLE changes (
         number INTEGER PRIMARY KEY AUTOINCREMENT, input INTEGER NOT NULL, concept INTEGER NOT NULL,
         before INTEGER NOT NULL, after INTEGER NOT NULL, by TEXT NOT NULL, at TEXT NOT NULL);
+    CREATE INDEX changes_input ON changes (input, concept, number);
     CREATE TABLE models (
         number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, concepts TEXT NOT NULL, exclusive INTEGER NOT NULL,
         closed INTEGER NOT NULL, created_at TEXT NOT NULL, pinned TEXT, trainings INTEGER NOT NULL DEFAULT 0);

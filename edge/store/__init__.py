@@ -1,0 +1,6 @@
+"""A folder with labelled images, models and versions; survives kill -9 and power cuts."""
+
+from edge.store.inputs import LabelChange, NewInput
+from edge.store.store import Store
+
+__all__ = ["LabelChange", "NewInput", "Store"]

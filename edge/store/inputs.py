@@ -182,7 +182,7 @@ class Inputs:
         number, _ = self._resolve(self._database.connection, id)
         return self._records("WHERE number = ?", (number,))[0]
 
-    def list(
+    def page(
         self, *, unlabelled: bool = False, concept: str | None = None, limit: int = -1, offset: int = 0
     ) -> list[Input]:
         """Inputs in the order they came; only those without annotations, or with one of ``concept``."""
@@ -343,7 +343,8 @@ class Inputs:
                 before[column], after[column] = moved[concept]
                 continue
             row = self._database.connection.execute(
-                "SELECT after FROM changes WHERE input = ? AND concept = ? AND number <= ? ORDER BY number DESC LIMIT 1",
+                "SELECT after FROM changes WHERE input = ? AND concept = ? AND number <= ? "
+                "ORDER BY number DESC LIMIT 1",
                 (number, concept, until),
             ).fetchone()
             before[column] = after[column] = UNKNOWN if row is None else row[0]

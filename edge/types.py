@@ -109,8 +109,9 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class ConceptEvaluation:
-    """Figures of one concept at threshold 0.5; ``None`` where the annotations cannot determine it.
+    """Figures of one concept; ``None`` where the annotations cannot determine it.
 
+    A picture counts as recognised at a value of at least 0.5, in an exclusive model when the concept is the highest.
     ``false_alarm_rate``: share of held-back background pictures the concept fires on.
     """
 

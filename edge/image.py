@@ -73,7 +73,8 @@ DEFAULT_LIMITS = Limits()
 def prepare(source: Source, preprocessing: Preprocessing, limits: Limits = DEFAULT_LIMITS) -> Pixels:
     """Turn a picture into the backbone's input: (height, width, 3) uint8 RGB of the card's size.
 
-    ``source``: a path, encoded bytes, or an array (h, w, 3) RGB, (h, w, 4) RGBA or (h, w) grey, uint8.
+    ``source``: a path, encoded bytes, or an array (h, w, 3) RGB, (h, w, 4) RGBA or (h, w) grey, uint8. A picture that
+    has the card's size already is taken whole, not cropped again.
     Raises BadImage (not an image, truncated, over the caps), NotFound (no such file), InvalidArgument (array of
     another shape or dtype).
     """
@@ -186,6 +187,8 @@ Box = tuple[float, float, float, float]
 def _crop_box(size: tuple[int, int], preprocessing: Preprocessing) -> Box:
     """(left, top, right, bottom) in pixels of the part that becomes the input."""
     width, height = size
+    if size == (preprocessing.width, preprocessing.height):  # somebody has cropped it already
+        return 0.0, 0.0, float(width), float(height)
     if preprocessing.fit == "stretch":
         wide, high = width * preprocessing.crop, height * preprocessing.crop
     else:

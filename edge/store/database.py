@@ -120,6 +120,22 @@ class Database:
                     connection.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """Several reads that see one moment of the store."""
+        with translated():
+            connection = self.connection
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("COMMIT")
+
+    def moment(self) -> tuple[int, int, int]:
+        """Differs from an earlier one of this thread if anybody has changed the store in between; microseconds."""
+        connection = self.connection
+        return id(connection), connection.execute("PRAGMA data_version").fetchone()[0], connection.total_changes
+
     def close(self) -> None:
         """Close every thread's connection; the last one to close checkpoints the log."""
         self._closed = True

@@ -170,21 +170,29 @@ class Models:
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """Held while this process creates and trains versions: trainings are one at a time in a store."""
-        make_folder(self._folder / "versions")
-        with translated(), locked(self._folder / "versions" / "training.lock", wait=True):
+        """Held from before a version is queued until it is finished: while anybody does, no version is given up."""
+        with translated(), locked(self._lock_path("claims"), wait=True, shared=True):
+            yield
+
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """Held while a version trains: one at a time in a store, whatever process it is in."""
+        with translated(), locked(self._lock_path("training"), wait=True):
             yield
 
     def recover(self) -> int:
-        """Fail versions whose training process died; returns how many. A living process holds the lock."""
+        """Fail versions whose training process died; returns how many."""
         if not self._unfinished():
             return 0
-        make_folder(self._folder / "versions")
-        with translated(), locked(self._folder / "versions" / "training.lock", wait=False) as free:
+        with translated(), locked(self._lock_path("claims"), wait=False) as free:
             dead = self._unfinished() if free else []
             for version in dead:
                 self.update_version(version, VersionStatus.FAILED, reason=INTERRUPTED)
             return len(dead)
+
+    def _lock_path(self, name: str) -> Path:
+        make_folder(self._folder / "versions")
+        return self._folder / "versions" / f"{name}.lock"
 
     def _unfinished(self) -> list[VersionInfo]:
         rows = self._database.connection.execute(

@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -60,6 +61,14 @@ class Store:
     @property
     def read_only(self) -> bool:
         return self._database.read_only
+
+    def reading(self) -> AbstractContextManager[object]:
+        """A block whose reads all see one moment of the store."""
+        return self._database.read()
+
+    def moment(self) -> tuple[int, int, int]:
+        """Something that differs once anybody has changed the store, for caches of this thread."""
+        return self._database.moment()
 
     def setting(self, key: str) -> str | None:
         """A store-wide setting, or None."""

@@ -1,0 +1,170 @@
+"""Training one version: statistics brought up to date, a sample read, a head fitted, judged and stored."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge.errors import BadHead, EdgeError
+from edge.head.background import Background
+from edge.head.statistics import Statistics
+from edge.head.training import Rows, Training, evaluation_sample, train
+from edge.metrics import Scored, evaluate
+from edge.store import Store
+from edge.types import BackboneCard, Evaluation, ModelInfo, VersionInfo, VersionStatus
+
+# Rewriting a snapshot of several megabytes at every correction would wear out an SD card; replaying this many costs less
+# than a tenth of a second.
+SNAPSHOT_EVERY = 512
+_CHUNK = 4096
+
+
+@dataclass
+class _Fresh:
+    statistics: Statistics
+    watermark: int
+    unsaved: int
+
+
+class Learner:
+    """Keeps a model's statistics between trainings and trains versions, one at a time."""
+
+    def __init__(self, store: Store, card: BackboneCard, background: Background | None) -> None:
+        self._store = store
+        self._card = card
+        self._background = background
+        self._kept: tuple[ModelInfo, _Fresh] | None = None  # one model's: 13 MB each at 1 280 dimensions
+        self._guard = threading.Lock()
+
+    def run(self, model: ModelInfo, version: VersionInfo) -> VersionInfo:
+        """Take a queued version to TRAINED, or to FAILED with a reason; raises what made it fail."""
+        try:
+            with self._guard, self._store.models.training():
+                self._store.models.update_version(version, VersionStatus.TRAINING)
+                statistics, training, evaluation = self._train(model)
+                return self._store.models.update_version(
+                    version,
+                    VersionStatus.TRAINED,
+                    counts=_counts(statistics),
+                    evaluation=evaluation,
+                    head=training.head.to_bytes(),
+                )
+        except BaseException as error:
+            reason = str(error) if isinstance(error, EdgeError) else f"unexpected {type(error).__name__}: {error}"
+            self._store.models.update_version(version, VersionStatus.FAILED, reason=reason)
+            raise
+
+    def _train(self, model: ModelInfo) -> tuple[Statistics, Training, Evaluation]:
+        background = None if model.closed_environment else self._background
+        with self._store.reading():
+            fresh = self._fresh(model)
+            numbers, ids, labels = self._store.inputs.labels(model.concepts)
+            sample = evaluation_sample(ids, labels)
+            embeddings = self._embeddings([numbers[i] for i in sample])
+        rows = Rows([ids[i] for i in sample], embeddings, labels[sample])
+        training = train(fresh.statistics, background, rows)
+        self._save(model, fresh)
+        return fresh.statistics, training, judge(fresh.statistics, training, rows, total=len(ids))
+
+    def _fresh(self, model: ModelInfo) -> _Fresh:
+        """Statistics up to the newest change: replayed from what is kept or stored, rebuilt when in doubt."""
+        until = self._store.inputs.last_change()
+        fresh = self._start(model)
+        if fresh.watermark < int(self._store.setting("purged") or 0):
+            fresh = _Fresh(self._empty(model), 0, 0)
+        if fresh.watermark == 0:
+            self._rebuild(model, fresh)
+        else:
+            self._replay(model, fresh, until)
+        fresh.watermark = until
+        self._kept = (model, fresh)
+        return fresh
+
+    def _start(self, model: ModelInfo) -> _Fresh:
+        if self._kept is not None and self._same(self._kept[0], model):
+            # taken out while it changes, so that a failure half way leaves nothing half updated
+            fresh, self._kept = self._kept[1], None
+            return fresh
+        statistics = self._empty(model)
+        snapshot = self._store.models.load_snapshot(model.name)
+        if snapshot is not None:
+            try:
+                watermark = statistics.restore(snapshot, backbone_sha256=self._card.sha256)
+                if watermark <= self._store.inputs.last_change():
+                    return _Fresh(statistics, watermark, 0)
+            except (BadHead, ValueError, KeyError, OSError, EOFError):
+                pass  # a cache: rebuilt below
+        return _Fresh(self._empty(model), 0, 0)
+
+    @staticmethod
+    def _same(one: ModelInfo, other: ModelInfo) -> bool:
+        return (one.name, one.concepts, one.created_at) == (other.name, other.concepts, other.created_at)
+
+    def _empty(self, model: ModelInfo) -> Statistics:
+        return Statistics(
+            model.concepts,
+            self._card.embedding,
+            mutually_exclusive=model.mutually_exclusive,
+            closed_environment=model.closed_environment,
+        )
+
+    def _rebuild(self, model: ModelInfo, fresh: _Fresh) -> None:
+        numbers, _, labels = self._store.inputs.labels(model.concepts)
+        for start in range(0, len(numbers), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            fresh.statistics.update(self._embeddings(numbers[part]), None, labels[part])
+        fresh.unsaved += len(numbers)
+
+    def _replay(self, model: ModelInfo, fresh: _Fresh, until: int) -> None:
+        changes = self._store.inputs.label_changes(fresh.watermark, until, model.concepts)
+        for start in range(0, len(changes), _CHUNK):
+            part = changes[start : start + _CHUNK]
+            before = np.array([one.before for one in part], dtype=np.int8)
+            after = np.array([one.after for one in part], dtype=np.int8)
+            fresh.statistics.update(self._embeddings([one.input for one in part]), before, after)
+        fresh.unsaved += len(changes)
+
+    def _save(self, model: ModelInfo, fresh: _Fresh) -> None:
+        if fresh.unsaved >= SNAPSHOT_EVERY:
+            data = fresh.statistics.to_bytes(watermark=fresh.watermark, backbone_sha256=self._card.sha256)
+            self._store.models.save_snapshot(model.name, data)
+            fresh.unsaved = 0
+
+    def _embeddings(self, numbers: list[int]) -> np.ndarray[tuple[int, ...], np.dtype[np.int8]]:
+        return self._store.inputs.embeddings(numbers, backbone_sha256=self._card.sha256, size=self._card.embedding.size)
+
+
+def judge(statistics: Statistics, training: Training, rows: Rows, *, total: int) -> Evaluation:
+    """The leave-one-out evaluation of a training; ``total`` inputs of which ``rows`` are a sample."""
+    notes = training.notes
+    if total > len(rows.ids):
+        notes += (f"measured on {len(rows.ids)} of {total} pictures",)
+    labels = rows.labels
+    if statistics.mutually_exclusive:
+        # what the statistics made of the labels: one concept's positives are the others' negatives
+        groups = statistics.groups(rows.labels)
+        labels = np.where(groups.any(axis=1)[:, np.newaxis], groups[:, : len(statistics.concepts)], -1).astype(np.int8)
+    scored = Scored(
+        statistics.concepts,
+        statistics.mutually_exclusive,
+        labels,
+        training.values,
+        training.evaluable,
+        training.known,
+        training.is_known,
+        training.background_values,
+    )
+    return evaluate(scored, "leave-one-out", notes)
+
+
+def _counts(statistics: Statistics) -> Mapping[str, tuple[int, int]]:
+    count = len(statistics.concepts)
+    shown = statistics.counts[:count].tolist()
+    if statistics.mutually_exclusive:
+        rest = [statistics.n - n for n in shown]
+    else:
+        rest = statistics.counts[count:].tolist()
+    return {name: (shown[i], rest[i]) for i, name in enumerate(statistics.concepts)}

@@ -1,0 +1,105 @@
+"""What a caller may hand over as pictures, turned into a flat list of things to add."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge.errors import InvalidArgument, NotFound
+from edge.image import SUFFIXES, encode_png, read
+
+if TYPE_CHECKING:
+    pass
+
+Given = "str | Path | bytes | NDArray[np.uint8]"
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One picture to be added: where it came from, and what its folder says about it."""
+
+    given: Any
+    source: str
+    annotations: Mapping[str, int]
+
+    def data(self) -> bytes:
+        """Its encoded bytes. Raises BadImage or NotFound."""
+        if isinstance(self.given, Path):
+            return read(self.given)
+        return self.given if isinstance(self.given, bytes) else encode_png(self.given)
+
+
+def collect(given: Any, annotations: Mapping[str, int]) -> list[Picture]:
+    """Paths, folders, glob patterns, encoded bytes, arrays, or an iterable of these. Raises NotFound."""
+    return [picture for one in _each(given) for picture in _pictures(one, annotations)]
+
+
+def collect_folders(given: Any, annotations: Mapping[str, int], *, positives_only: bool) -> list[Picture]:
+    """Folders whose sub-folders are concepts: 1 for a picture's own, 0 for its siblings unless ``positives_only``."""
+    found = []
+    for one in _each(given):
+        folder = Path(one)
+        names = [path.name for path in concept_folders(folder)]
+        for name in names:
+            others = {} if positives_only else dict.fromkeys(names, 0)
+            labels = {**annotations, **others, name: 1}
+            found += [_file(path, labels) for path in files_below(folder / name)]
+    return found
+
+
+def concept_folders(folder: Path) -> list[Path]:
+    """The sub-folders of a folder, by name. Raises NotFound when there is none."""
+    if not folder.is_dir():
+        raise NotFound(f"{folder} is no folder; give a folder with one sub-folder per concept")
+    found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if not found:
+        raise NotFound(f"{folder} has no sub-folders; make one per concept and put its pictures inside")
+    return found
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Picture files of a folder and the folders inside it, by name; hidden ones are left out."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
+def _each(given: Any) -> Iterator[Any]:
+    if isinstance(given, str | Path | bytes | bytearray | memoryview) or hasattr(given, "dtype"):
+        yield given
+    elif isinstance(given, Iterable):
+        yield from given
+    else:
+        raise InvalidArgument(f"{type(given).__name__} is no picture; give paths, encoded bytes or uint8 arrays")
+
+
+def _pictures(one: Any, annotations: Mapping[str, int]) -> list[Picture]:
+    if isinstance(one, bytes | bytearray | memoryview):
+        return [Picture(bytes(one), "bytes", annotations)]
+    if hasattr(one, "dtype"):
+        return [Picture(one, "array", annotations)]
+    if not isinstance(one, str | Path):
+        raise InvalidArgument(f"{type(one).__name__} is no picture; give paths, encoded bytes or uint8 arrays")
+    path = Path(one)
+    if path.is_dir():
+        found = files_below(path)
+        if not found:
+            raise NotFound(f"no pictures in {path}; give JPEG, PNG, WebP, BMP, TIFF or GIF files")
+        return [_file(file, annotations) for file in found]
+    if not path.exists() and glob.has_magic(str(one)):
+        matches = sorted(Path(match) for match in glob.glob(str(one), recursive=True))  # noqa: PTH207 absolute patterns
+        if not matches:
+            raise NotFound(f"nothing matches {one}; check the pattern")
+        return [_file(file, annotations) for file in matches if file.is_file()]
+    return [_file(path, annotations)]
+
+
+def _file(path: Path, annotations: Mapping[str, int]) -> Picture:
+    # names that are not UTF-8 are legal on Linux and cannot be stored as text
+    return Picture(path, os.fsencode(path).decode("utf-8", "replace"), annotations)

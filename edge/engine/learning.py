@@ -16,8 +16,8 @@ from edge.metrics import Scored, evaluate
 from edge.store import Store
 from edge.types import BackboneCard, Evaluation, ModelInfo, VersionInfo, VersionStatus
 
-# Rewriting a snapshot of several megabytes at every correction would wear out an SD card; replaying this many costs less
-# than a tenth of a second.
+# Rewriting a snapshot of several megabytes at every correction would wear out an SD card; replaying this many
+# changes costs less than a tenth of a second.
 SNAPSHOT_EVERY = 512
 _CHUNK = 4096
 

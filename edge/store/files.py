@@ -53,7 +53,10 @@ def sync_folders(folders: Iterable[Path]) -> None:
 
 @contextmanager
 def locked(path: Path, *, wait: bool, shared: bool = False) -> Iterator[bool]:
-    """Hold a lock on a file, exclusive unless ``shared``; yields whether it was obtained. The kernel frees it when a process dies."""
+    """Hold a lock on a file, exclusive unless ``shared``; yields whether it was obtained.
+
+    The kernel frees it when a process dies.
+    """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:

@@ -1,0 +1,70 @@
+"""Measuring a head on a folder with one sub-folder per concept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edge.engine.pictures import concept_folders, files_below
+from edge.errors import BadImage, NotFound
+from edge.head.trained import TrainedHead
+from edge.image import prepare
+from edge.metrics import Scored, evaluate
+from edge.types import NOT_SHOWN, SHOWN, Evaluation
+
+if TYPE_CHECKING:
+    from edge.backbone.base import Backbone
+    from edge.engine.engine import Progress
+
+
+def evaluate_folder(
+    backbone: Backbone, head: TrainedHead, folder: Path, progress: Progress | None = None
+) -> Evaluation:
+    """Held-out evaluation. A picture shows its folder's concept and none of the model's others.
+
+    Folders that are no concept of the model hold strangers: they show none. Raises NotFound.
+    """
+    folders = concept_folders(folder)
+    if not any(one.name in head.concepts for one in folders):
+        raise NotFound(f"no sub-folder of {folder} is a concept of the model; it has: {', '.join(head.concepts)}")
+    files = [(path, one.name) for one in folders for path in files_below(one)]
+    rows, labels, bad = [], [], 0
+    for done, (path, name) in enumerate(files, start=1):
+        try:
+            rows.append(backbone.embed(prepare(path, backbone.card.preprocessing)))
+            labels.append([SHOWN if concept == name else NOT_SHOWN for concept in head.concepts])
+        except BadImage:
+            bad += 1
+        if progress:
+            progress(done, len(files))
+    if not rows:
+        raise NotFound(f"no pictures in the sub-folders of {folder}; give JPEG, PNG or other image files")
+    return _judge(head, np.stack(rows), np.array(labels, dtype=np.int8), bad)
+
+
+def _judge(
+    head: TrainedHead,
+    embeddings: np.ndarray[tuple[int, ...], np.dtype[np.int8]],
+    labels: np.ndarray[tuple[int, ...], np.dtype[np.int8]],
+    bad: int,
+) -> Evaluation:
+    values, known = head.predict(embeddings)
+    is_known = known > head.threshold
+    stranger = ~(labels == SHOWN).any(axis=1)
+    notes = []
+    if stranger.any():
+        notes.append(f"{int((~is_known[stranger]).sum())} of {int(stranger.sum())} strangers are told as none of these")
+    if bad:
+        notes.append(f"{bad} files could not be read as pictures and were left out")
+    scored = Scored(
+        head.concepts,
+        head.mutually_exclusive,
+        labels,
+        values,
+        np.ones(labels.shape, dtype=bool),
+        np.where(stranger, np.nan, known),
+        is_known,
+    )
+    return evaluate(scored, "held-out", tuple(notes))

@@ -1,0 +1,28 @@
+# Sourced by the other scripts: virtual environments under .venv/, made once and remade when [project] in
+# pyproject.toml changes.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+python=${PYTHON:-python3}
+
+# environment NAME REQUIREMENT...: makes .venv/NAME with these requirements ("." stands for this project, editable,
+# with its extras) and sets $bin to its programs.
+environment() {
+  local name=$1 place=$root/.venv/$1 wanted
+  shift
+  wanted=$("$python" -c 'import sys, tomllib; print(sys.version, tomllib.load(open("pyproject.toml", "rb"))["project"])'
+    printf '%s\n' "$@")
+  bin=$place/bin
+  if [ "$(cat "$place/stamp" 2>/dev/null)" != "$wanted" ]; then
+    echo "making .venv/$name (once; needs a package index)" >&2
+    "$python" -m venv --clear "$place"
+    "$bin/pip" install --quiet --disable-pip-version-check "$@" 2> >(grep -v "^WARNING: Location" >&2)
+    printf '%s\n' "$wanted" >"$place/stamp"
+  fi
+}
+
+light() { environment light -e '.[test,demo]'; }
+tools() { environment tools -e '.[dev]'; }
+# torch first and alone: its CPU build satisfies what the other packages ask for
+trainer() { environment trainer 'torch==2.13.*' -e '.[trainer,test,demo]'; }
+tflite() { environment tflite -e '.[tflite,test,demo]'; "$bin/pip" uninstall --quiet --yes ai-edge-litert >/dev/null 2>&1 || true; }

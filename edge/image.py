@@ -33,6 +33,7 @@ MEDIA_TYPES = {
     "TIFF": "image/tiff",
     "GIF": "image/gif",
 }
+_FORMATS = tuple(name for name in MEDIA_TYPES if name != "MPO")  # Pillow opens those through its JPEG factory alone
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 
 _ORIENTATION = 0x0112
@@ -132,7 +133,7 @@ def _opened(data: bytes, limits: Limits) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # our own pixel cap below is the stricter of the two
-            with Image.open(io.BytesIO(data), formats=tuple(MEDIA_TYPES)) as image:
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
                 width, height = image.size
                 if width * height > limits.max_pixels:
                     raise _too_many_pixels(f"{width} x {height}", limits)

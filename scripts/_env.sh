@@ -4,6 +4,10 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 python=${PYTHON:-python3}
+if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+  echo "this needs Python 3.11 or newer; name one with: PYTHON=python3.11 $0" >&2
+  exit 1
+fi
 
 # environment NAME REQUIREMENT...: makes .venv/NAME with these requirements ("." stands for this project, editable,
 # with its extras) and sets $bin to its programs.

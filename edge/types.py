@@ -200,13 +200,30 @@ class Quantisation:
 
 
 @dataclass(frozen=True, slots=True)
-class EmbeddingSpec:
-    """What the raw embedding means. Stored as int8 always; a uint8 output is shifted by -128, zero point too."""
+class EmbeddingPart:
+    """One output of a backbone: ``size`` numbers, real = scale * (q - zero_point).
+
+    ``transform`` makes it a unit vector, which enters the embedding z ``weight`` times as long. Stored as int8 always;
+    a uint8 output is shifted by -128, its zero point too.
+    """
 
     size: int
     zero_point: int
     scale: float
     transform: Transform = "sqrt"
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingSpec:
+    """What the raw embedding means: the backbone's outputs one after another, the last layer first."""
+
+    parts: tuple[EmbeddingPart, ...]
+
+    @property
+    def size(self) -> int:
+        """d, the numbers of all parts."""
+        return sum(part.size for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)

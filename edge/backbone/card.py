@@ -6,11 +6,12 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from edge.errors import BadBackbone, NotFound
-from edge.types import BackboneCard, EmbeddingSpec, Fit, Preprocessing, Quantisation, Transform
+from edge.types import BackboneCard, EmbeddingPart, EmbeddingSpec, Fit, Preprocessing, Quantisation, Transform
 
 _T = TypeVar("_T", str, int, float)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
@@ -42,7 +43,7 @@ def parse_card(table: Mapping[str, Any], where: str) -> BackboneCard:
         licence=field.get("licence", str),
         preprocessing=_preprocessing(field.sub("preprocessing")),
         input=_quantisation(field.sub("input")),
-        embedding=_embedding(field.sub("embedding")),
+        embedding=EmbeddingSpec(tuple(_part(one) for one in field.tables("embedding"))),
         background=field.sub("background", {}).name("file", None),
         held_back=field.sub("background", {}).get("held_back", int, 0),
         golden=field.sub("golden", {}).name("file", None),
@@ -81,17 +82,19 @@ def _quantisation(field: _Fields) -> Quantisation:
     return result
 
 
-def _embedding(field: _Fields) -> EmbeddingSpec:
+def _part(field: _Fields) -> EmbeddingPart:
     transform = field.get("transform", str, "sqrt")
     field.require(transform in ("sqrt", "signed-sqrt", "l2"), "transform is not one of sqrt, signed-sqrt, l2")
-    result = EmbeddingSpec(
+    result = EmbeddingPart(
         size=field.get("size", int),
         zero_point=field.get("zero_point", int),
         scale=field.get("scale", float),
         transform=cast(Transform, transform),
+        weight=field.get("weight", float, 1.0),
     )
     field.require(1 <= result.size <= 8192, "size is outside 1..8192")
     field.require(-128 <= result.zero_point <= 127, "zero_point is outside int8")
+    field.require(0 < result.weight <= 100, "weight is outside (0, 100]")
     return result
 
 
@@ -111,6 +114,13 @@ class _Fields:
         self.require(isinstance(table, Mapping), f"the table [{key}] is missing")
         return _Fields(cast(Mapping[str, Any], table), f"{self._where} [{key}]")
 
+    def tables(self, key: str) -> list[_Fields]:
+        """An array of tables."""
+        tables = self._table.get(key)
+        good = isinstance(tables, list) and 1 <= len(tables) <= 8 and all(isinstance(one, Mapping) for one in tables)
+        self.require(good, f"[[{key}]] is missing, or not 1 to 8 tables")
+        return [_Fields(one, f"{self._where} [[{key}]]") for one in cast(Any, tables)]
+
     def get(self, key: str, kind: type[_T], default: _T | None = None) -> _T:
         value = self._table.get(key, default)
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
@@ -129,7 +139,7 @@ class _Fields:
 
 def write_card(card: BackboneCard, facts: Mapping[str, Mapping[str, Any]]) -> str:
     """TOML text of a card. ``facts``: further tables, such as ops, tools and parity, in the order to be written."""
-    pre, spec = card.preprocessing, card.embedding
+    pre = card.preprocessing
     tables: dict[str, Mapping[str, Any]] = {
         "preprocessing": {
             "width": pre.width,
@@ -140,16 +150,12 @@ def write_card(card: BackboneCard, facts: Mapping[str, Mapping[str, Any]]) -> st
             "std": pre.std,
         },
         "input": {"dtype": card.input.dtype, "scale": card.input.scale, "zero_point": card.input.zero_point},
-        "embedding": {
-            "size": spec.size,
-            "zero_point": spec.zero_point,
-            "scale": spec.scale,
-            "transform": spec.transform,
-        },
-        **facts,
     }
     head = {"name": card.name, "sha256": card.sha256, "source": card.source, "licence": card.licence}
-    blocks = [_lines(head)] + [f"[{name}]\n{_lines(table)}" for name, table in tables.items()]
+    blocks = [_lines(head)]
+    blocks += [f"[{name}]\n{_lines(table)}" for name, table in tables.items()]
+    blocks += [f"[[embedding]]\n{_lines(asdict(part))}" for part in card.embedding.parts]
+    blocks += [f"[{name}]\n{_lines(table)}" for name, table in facts.items()]
     return "\n".join(blocks)
 
 

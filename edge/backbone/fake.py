@@ -1,7 +1,7 @@
 """A backbone without a network, for tests and for trying things out where no runtime is installed.
 
-Its embedding is a fixed random projection of the picture's 8 x 8 colour thumbnail, rectified: similar pictures get
-similar embeddings, and every machine gets the same ones.
+Its embedding is a fixed random projection of the picture's 8 x 8 colour thumbnail, its first part rectified: similar
+pictures get similar embeddings, and every machine gets the same ones.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import InvalidArgument
-from edge.types import BackboneCard, EmbeddingSpec, Preprocessing, Quantisation
+from edge.types import BackboneCard, EmbeddingPart, EmbeddingSpec, Preprocessing, Quantisation
 
 _CELLS = 8
+_SCALE = 0.05
 
 CARD = BackboneCard(
     name="fake",
@@ -21,7 +22,7 @@ CARD = BackboneCard(
     licence="Apache-2.0",
     preprocessing=Preprocessing(width=64, height=64, fit="centre", crop=1.0),
     input=Quantisation("uint8", 1.0, 0),
-    embedding=EmbeddingSpec(size=96, zero_point=-128, scale=0.05),
+    embedding=EmbeddingSpec((EmbeddingPart(64, -128, _SCALE), EmbeddingPart(32, 0, _SCALE, "l2", 0.5))),
 )
 
 
@@ -46,8 +47,9 @@ class FakeBackbone:
             raise InvalidArgument(f"a picture of {picture.shape} is not uint8 ({size}, {size}, 3); prepare it first")
         step = size // _CELLS
         cells = picture.reshape(_CELLS, step, _CELLS, step, 3).mean(axis=(1, 3)).reshape(-1) / 255 - 0.5
-        rectified = np.maximum(cells @ self._projection, 0) / self._card.embedding.scale
-        return np.asarray((np.rint(rectified) - 128).clip(-128, 127), dtype=np.int8)
+        last, middle = np.split(np.rint(cells @ self._projection / _SCALE), [self._card.embedding.parts[0].size])
+        raw = np.concatenate([np.maximum(last, 0) - 128, middle])
+        return np.asarray(raw.clip(-128, 127), dtype=np.int8)
 
     def close(self) -> None:
         """Nothing to give back."""

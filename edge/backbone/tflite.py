@@ -39,7 +39,7 @@ class TfliteBackbone:
         self.runtime = where or f"{runtimes.label(name)}, {count} thread{'s' if count > 1 else ''}"
         self._lock = threading.Lock()
         self._input = _single(self._interpreter.get_input_details(), "input")
-        self._output = _single(self._interpreter.get_output_details(), "output")
+        self._outputs = self._interpreter.get_output_details()
         self._check()
         self._flip = _is_flip(card.input)
         self._table = None if self._flip else _table(card)
@@ -60,7 +60,8 @@ class TfliteBackbone:
         with self._lock:
             self._interpreter.set_tensor(self._input["index"], tensor[np.newaxis])
             self._interpreter.invoke()
-            raw = self._interpreter.get_tensor(self._output["index"]).reshape(-1)
+            parts = [self._interpreter.get_tensor(output["index"]).reshape(-1) for output in self._outputs]
+        raw = parts[0] if len(parts) == 1 else np.concatenate(parts)
         embedding: NDArray[np.int8] = (raw ^ np.uint8(128)).view(np.int8) if raw.dtype == np.uint8 else raw
         return embedding
 
@@ -76,11 +77,13 @@ class TfliteBackbone:
                 f"{card.name} takes {np.dtype(self._input['dtype']).name} {tuple(self._input['shape'])} but its card "
                 f"says {card.input.dtype} {shape}; export or adopt it again"
             )
-        size = int(np.prod(self._output["shape"]))
-        if size != card.embedding.size or np.dtype(self._output["dtype"]).name not in ("int8", "uint8"):
+        sizes = [int(np.prod(output["shape"])) for output in self._outputs]
+        kinds = {np.dtype(output["dtype"]).name for output in self._outputs}
+        expected = [part.size for part in card.embedding.parts]
+        if sizes != expected or kinds not in ({"int8"}, {"uint8"}):
             raise BadBackbone(
-                f"{card.name} gives {np.dtype(self._output['dtype']).name} {tuple(self._output['shape'])} but its card "
-                f"says {card.embedding.size} int8 numbers; export or adopt it again"
+                f"{card.name} gives {sizes} numbers of {', '.join(sorted(kinds))} but its card says {expected} of "
+                "8 bits; export or adopt it again"
             )
 
 

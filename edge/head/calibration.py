@@ -12,6 +12,8 @@ Array = NDArray[np.float64]
 # Gaussian prior on (log slope, offset): with ten pictures the data alone cannot fix two numbers.
 _PRIOR_MEAN = np.array([0.0, 0.0])
 _PRIOR_WEIGHT = np.array([1.0, 1.0])
+# The same on the log slope of softmax(slope * scores): (mean, weight)
+_TEMPERATURE_PRIOR = (-3.8, 4.0)
 _STEPS = 40
 
 
@@ -69,15 +71,15 @@ def fit_platt(scores: Array, positive: NDArray[np.bool_], weights: Array) -> tup
 
 def fit_temperature(scores: Array, correct: NDArray[np.intp]) -> float:
     """The slope of softmax(slope * scores) by maximum a posteriori (Guo et al. 2017); ``correct`` (n,) columns."""
-    log_slope = float(_PRIOR_MEAN[0])
+    log_slope, weight = _TEMPERATURE_PRIOR
     each = np.arange(len(scores))
     for _ in range(_STEPS if len(scores) else 0):
         slope = np.exp(log_slope)
         p = softmax(slope * scores)
         expected = (p * scores).sum(axis=1)
         variance = (p * scores**2).sum(axis=1) - expected**2
-        gradient = slope * (expected - scores[each, correct]).sum() + log_slope - _PRIOR_MEAN[0]
-        step = gradient / (slope**2 * max(float(variance.sum()), 1e-9) + 1.0)
+        gradient = slope * (expected - scores[each, correct]).sum() + weight * (log_slope - _TEMPERATURE_PRIOR[0])
+        step = gradient / (slope**2 * max(float(variance.sum()), 1e-9) + weight)
         log_slope -= float(np.clip(step, -1.0, 1.0))
         if abs(step) < 1e-9:
             break

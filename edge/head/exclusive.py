@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.head.familiarity import left_out_distances
 from edge.head.pooled import Pooled
 
 Array = NDArray[np.float64]
@@ -29,38 +30,40 @@ class Exclusive:
         """(n, d) -> (n, K) scores before calibration."""
         return z @ self.weights.T + self.bias
 
-    def leave_one_out(self, z: Array, groups: NDArray[np.int64]) -> tuple[Array, NDArray[np.bool_]]:
+    def leave_one_out(
+        self, z: Array, groups: NDArray[np.int64], solved: Array | None = None
+    ) -> tuple[Array, NDArray[np.bool_]]:
         """(n, K) scores without the input itself, and (n,) which rows have them.
 
         ``groups`` (n, G) membership. Scores of a left-out row are -D_k / 2, the same up to a constant per row. A row
         without a group takes no part in the fit and keeps its plain score; the only row of its group is not evaluable.
+        ``solved`` = A^-1 z' (d, n) where somebody has it already.
         """
         scores = self.scores(z)
-        kind = groups.argmax(axis=1)
         member = groups.any(axis=1)
-        alone = member & (self.counts[np.minimum(kind, len(self.counts) - 1)] <= 1)
+        alone = member & (self.counts[np.minimum(groups.argmax(axis=1), len(self.counts) - 1)] <= 1)
         rows = np.flatnonzero(member & ~alone)
         if len(rows):
-            scores[rows] = self._left_out(z[rows], kind[rows])
+            solved = self.base.solve(z[rows].T) if solved is None else solved[:, rows]
+            points = self.means[: len(self.weights)]
+            scores[rows] = -0.5 * self.left_out_distances(z[rows], groups[rows], solved, points)
         return scores, ~alone
 
-    def _left_out(self, z: Array, kind: NDArray[np.intp]) -> Array:
-        base, concepts = self.base, len(self.weights)
-        solved = base.solve(np.concatenate([self.means.T, z.T], axis=1))
-        groups = len(self.means)
-        among, with_z = self.means @ solved[:, :groups], z @ solved[:, :groups]
-        own = np.einsum("nd,dn->n", z, solved[:, groups:])
-        each = np.arange(len(z))
-        count = self.counts[kind]
-        eta = count / (count - 1)
-        to_own = with_z[each, kind][:, np.newaxis]
-        h = own - 2 * to_own[:, 0] + among[kind, kind]
-        # v = z - m_k, r = z - m_c: the brackets <v, v> and <v, r>
-        vv = own[:, np.newaxis] - 2 * with_z + np.diag(among)
-        vr = own[:, np.newaxis] - to_own - with_z + among[kind]
-        distance = vv + (eta / (1 - eta * h))[:, np.newaxis] * vr**2
-        distance[each, kind] = eta**2 * h / (1 - eta * h)
-        return np.asarray(-(base.weight - 1 + base.prior) / 2 * distance[:, :concepts])
+    def left_out_distances(self, z: Array, groups: NDArray[np.int64], solved: Array, points: Array) -> Array:
+        """(n, P) distances of rows, each with a group that has another row, to (P, d) ``points``, themselves left out.
+
+        ``points`` begin with the concepts' means; those after them do not move when a row is left out.
+        """
+        kind = groups.argmax(axis=1)
+        concepts = len(self.weights)
+        counts = np.full(len(points), 2.0)
+        counts[:concepts] = self.counts[:concepts]
+        own = np.zeros((len(z), len(points)), dtype=bool)
+        own[:, :concepts] = groups[:, :concepts] == 1
+        eta = self.counts[kind] / (self.counts[kind] - 1)
+        return left_out_distances(
+            self.base, z, solved, points=points, own=own, counts=counts, centres=self.means, centre=kind, eta=eta
+        )
 
 
 def fit_exclusive(base: Pooled, counts: Array, sums: Array) -> Exclusive:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.head.familiarity import left_out_distances
 from edge.head.pooled import Pooled
 from edge.types import SHOWN
 
@@ -35,22 +36,47 @@ class Independent:
         """(n, d) -> (n, K) log odds before calibration."""
         return z @ self.weights.T + self.bias
 
-    def leave_one_out(self, z: Array, labels: NDArray[np.int8]) -> tuple[Array, NDArray[np.bool_]]:
+    def leave_one_out(
+        self, z: Array, labels: NDArray[np.int8], solved: Array | None = None
+    ) -> tuple[Array, NDArray[np.bool_]]:
         """(n, K) scores each input would get from a head trained without it, and which of them exist.
 
         Exact for the labels known (Lachenbruch & Mickey 1968; Woodbury); a row and concept with an unknown label, or
-        whose concept would lose its last picture, is not evaluable and gets the plain score.
+        whose concept would lose its last picture, is not evaluable and gets the plain score. ``solved`` = A^-1 z'
+        (d, n) where somebody has it already.
         """
         scores = self.scores(z)
         rest = np.where(labels == SHOWN, self.n_shown, self.n_not) - 1
         evaluable = (labels != -1) & (rest > 1e-9)
         rows, columns = np.nonzero(evaluable)
         if len(rows):
-            solved = self.base.solve(z.T)
+            solved = self.base.solve(z.T) if solved is None else solved
             for start in range(0, len(rows), _PAIRS):
                 part = slice(start, start + _PAIRS)
                 scores[rows[part], columns[part]] = self._left_out(z, solved, labels, rows[part], columns[part])
         return scores, evaluable
+
+    def left_out_distances(self, z: Array, labels: NDArray[np.int8], solved: Array, points: Array) -> Array:
+        """(n, P) distances of rows to (P, d) ``points``, themselves left out.
+
+        ``points`` begin with the means of what shows each concept; those after them do not move.
+        """
+        concepts = len(self.shown)
+        counts = np.full(len(points), 2.0)
+        counts[:concepts] = self.n_shown
+        own = np.zeros((len(z), len(points)), dtype=bool)
+        own[:, :concepts] = labels == SHOWN
+        return left_out_distances(
+            self.base,
+            z,
+            solved,
+            points=points,
+            own=own,
+            counts=counts,
+            centres=self.base.mean[np.newaxis],
+            centre=np.zeros(len(z), dtype=np.intp),
+            eta=np.full(len(z), self.base.weight / (self.base.weight - 1)),
+        )
 
     def _left_out(
         self, z: Array, solved: Array, labels: NDArray[np.int8], rows: NDArray[np.intp], columns: NDArray[np.intp]

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,9 +106,7 @@ class Statistics:
             "concepts": self.concepts,
             "exclusive": self.mutually_exclusive,
             "closed": self.closed_environment,
-            "size": self.spec.size,
-            "transform": self.spec.transform,
-            "zero_point": self.spec.zero_point,
+            "embedding": [asdict(part) for part in self.spec.parts],
             "backbone": backbone_sha256,
         }
 

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import BadHead
+from edge.head.familiarity import Distances, combined
 from edge.head.transform import FastTransform
-from edge.types import EmbeddingSpec, LinearTail
+from edge.types import EmbeddingPart, EmbeddingSpec, LinearTail
 
 _MAGIC = b"edge-head-1\n"
 _MAX_BYTES = 256 << 20
@@ -20,10 +21,10 @@ _MAX_BYTES = 256 << 20
 
 @dataclass(frozen=True, eq=False)
 class TrainedHead:
-    """Calibrated weights over z, the concepts' directions for ``known``, and the familiarity of taught pictures.
+    """Calibrated weights over z, distances for ``known``, and the familiarity of taught pictures.
 
-    ``weights`` (K, d) and ``bias`` (K,) float32 give logits; ``directions`` (K, d) float32 unit rows; ``familiar``
-    (m,) float32 sorted leave-one-out familiarities, a picture's largest cosine with a direction.
+    ``weights`` (K, d) and ``bias`` (K,) float32 give logits; ``familiar`` (m,) float32 sorted leave-one-out
+    familiarities of the taught pictures (``edge.head.familiarity.combined``).
     """
 
     concepts: tuple[str, ...]
@@ -31,13 +32,13 @@ class TrainedHead:
     mutually_exclusive: bool
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
-    directions: NDArray[np.float32]
+    distances: Distances
     familiar: NDArray[np.float32]
     threshold: float
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_transform", FastTransform(self.spec))
-        object.__setattr__(self, "_stack", np.concatenate([self.weights, self.directions]))
+        object.__setattr__(self, "_stack", np.concatenate([self.weights, self.distances.rows, self.distances.basis]))
 
     def predict(self, embeddings: NDArray[np.int8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(n, d) int8 -> values (n, K) and known (n,), both in [0, 1], as in ``edge.head.base.Head``."""
@@ -50,7 +51,17 @@ class TrainedHead:
             values = e / e.sum(axis=1, keepdims=True)
         else:
             values = np.exp(-np.logaddexp(0.0, -logits))
-        return values, known(both[:, count:].max(axis=1), self.familiar, z.any(axis=1))
+        return values, known(self._familiarity(z, both[:, count:]), self.familiar, z.any(axis=1))
+
+    def _familiarity(self, z: NDArray[np.float32], products: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(n,) familiarity from the products of z with the rows and the basis of ``distances``."""
+        kin, count = self.distances, len(self.concepts)
+        points = len(kin.rows)
+        beside = products[:, points:]
+        quadratic = kin.base * np.einsum("nd,nd->n", z, z) - np.einsum("nr,nr->n", beside, beside)
+        apart = quadratic[:, np.newaxis] - products[:, :points] + kin.offset
+        to_background = apart[:, count] if points > count else None
+        return combined(apart[:, :count], to_background, exclusive=self.mutually_exclusive)
 
     def linear(self) -> LinearTail:
         """Weights and bias over z with the activation, for fusing into one graph."""
@@ -60,9 +71,10 @@ class TrainedHead:
         """Checked, pickle-free bytes; ``from_bytes`` reads them back."""
         header = {
             "concepts": self.concepts,
-            "spec": asdict(self.spec),
+            "embedding": [asdict(part) for part in self.spec.parts],
             "mutually_exclusive": self.mutually_exclusive,
             "threshold": self.threshold,
+            "base": self.distances.base,
         }
         buffer = io.BytesIO()
         np.savez(
@@ -70,8 +82,10 @@ class TrainedHead:
             header=np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
             weights=self.weights,
             bias=self.bias,
-            directions=self.directions,
             familiar=self.familiar,
+            rows=self.distances.rows,
+            offset=self.distances.offset,
+            basis=self.distances.basis,
         )
         body = buffer.getvalue()
         return _MAGIC + hashlib.sha256(body).digest() + body
@@ -88,18 +102,26 @@ class TrainedHead:
                 header = json.loads(arrays["header"].tobytes())
                 head = cls(
                     concepts=tuple(str(one) for one in header["concepts"]),
-                    spec=EmbeddingSpec(**header["spec"]),
+                    spec=EmbeddingSpec(tuple(EmbeddingPart(**part) for part in header["embedding"])),
                     mutually_exclusive=bool(header["mutually_exclusive"]),
                     weights=_array(arrays["weights"], 2),
                     bias=_array(arrays["bias"], 1),
-                    directions=_array(arrays["directions"], 2),
+                    distances=Distances(
+                        _array(arrays["rows"], 2),
+                        _array(arrays["offset"], 1),
+                        _array(arrays["basis"], 2),
+                        float(header["base"]),
+                    ),
                     familiar=_array(arrays["familiar"], 1),
                     threshold=float(header["threshold"]),
                 )
         except (KeyError, ValueError, TypeError, OSError, EOFError) as error:
             raise BadHead(f"the head cannot be read ({error}); train the model again") from error
         shape = (len(head.concepts), head.spec.size)
-        if not head.concepts or head.weights.shape != shape or head.directions.shape != shape:
+        kin = head.distances
+        good = head.weights.shape == shape and head.bias.shape == shape[:1] and kin.rows.shape[0] - shape[0] in (0, 1)
+        good = good and kin.offset.shape == kin.rows.shape[:1] and kin.rows.shape[1] == kin.basis.shape[1] == shape[1]
+        if not head.concepts or not good:
             raise BadHead("the head's shapes contradict each other; train the model again")
         return head
 

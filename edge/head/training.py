@@ -13,6 +13,7 @@ from edge.errors import CannotTrain
 from edge.head.background import Background
 from edge.head.calibration import Calibrator, fit_platt, fit_temperature
 from edge.head.exclusive import Exclusive, fit_exclusive
+from edge.head.familiarity import Distances, combined, distances
 from edge.head.independent import Independent, fit_independent
 from edge.head.pooled import Constants, pooled
 from edge.head.statistics import Labels, Statistics
@@ -103,13 +104,24 @@ def check(statistics: Statistics, background: Background | None) -> None:
 def _train_independent(
     fit: Independent, statistics: Statistics, background: Background | None, rows: Rows, z: Array
 ) -> Training:
-    scores, evaluable = fit.leave_one_out(z, rows.labels)
+    solved = fit.base.solve(z.T)
+    scores, evaluable = fit.leave_one_out(z, rows.labels, solved)
     behind = None if background is None else fit.scores(background.held_back)
+    calibrator, values = _calibrated(scores, evaluable, rows, behind, fit.base.beta)
+    taught = np.flatnonzero(((rows.labels == SHOWN) & (fit.n_shown > 1)).any(axis=1))
+    kin = _kin(fit, fit.shown, background)
+    left_out = fit.left_out_distances(z[taught], rows.labels[taught], solved[:, taught], kin.points)
+    return _finish(statistics, fit, calibrator, kin, left_out, taught, values, evaluable, behind)
+
+
+def _calibrated(
+    scores: Array, evaluable: NDArray[np.bool_], rows: Rows, behind: Array | None, beta: float
+) -> tuple[Calibrator, Array]:
+    """The calibrator of all rows, and (n, K) values of each row by a calibrator that has not seen it."""
     folds = _folds(rows.ids)
-    slope, offset = np.ones(len(statistics.concepts)), np.zeros(len(statistics.concepts))
+    slope, offset = np.ones(scores.shape[1]), np.zeros(scores.shape[1])
     values = np.empty_like(scores)
-    beta = fit.base.beta
-    for c in range(len(statistics.concepts)):
+    for c in range(scores.shape[1]):
         other = None if behind is None else behind[:, c]
         use = evaluable[:, c]
         slope[c], offset[c] = _platt(scores[use, c], rows.labels[use, c] == SHOWN, other, beta)
@@ -117,9 +129,7 @@ def _train_independent(
             held, rest = folds == fold, use & (folds != fold)
             a, b = _platt(scores[rest, c], rows.labels[rest, c] == SHOWN, other, beta)
             values[held, c] = Calibrator(np.array([a]), np.array([b]), False).values(scores[held, c])
-    calibrator = Calibrator(slope, offset, exclusive=False)
-    shown = statistics.sums[: len(statistics.concepts)]
-    return _finish(statistics, fit, calibrator, shown, rows, z, values, evaluable, behind)
+    return Calibrator(slope, offset, exclusive=False), values
 
 
 def _platt(scores: Array, positive: NDArray[np.bool_], behind: Array | None, beta: float) -> tuple[float, float]:
@@ -136,7 +146,8 @@ def _train_exclusive(
 ) -> Training:
     concepts = len(statistics.concepts)
     groups = statistics.groups(rows.labels)
-    scores, present = fit.leave_one_out(z, groups)
+    solved = fit.base.solve(z.T)
+    scores, present = fit.leave_one_out(z, groups, solved)
     kind = groups.argmax(axis=1)
     taught = groups[:, :concepts].any(axis=1) & present
     folds = _folds(rows.ids)
@@ -147,7 +158,10 @@ def _train_exclusive(
     behind = None if background is None else fit.scores(background.held_back)
     evaluable = present[:, np.newaxis] & ((rows.labels != -1) | taught[:, np.newaxis])
     calibrator = _temperature(scores[taught], kind[taught], concepts)
-    return _finish(statistics, fit, calibrator, statistics.sums[:concepts], rows, z, values, evaluable, behind)
+    kin = _kin(fit, fit.means[:concepts], background)
+    which = np.flatnonzero(taught)
+    left_out = fit.left_out_distances(z[which], groups[which], solved[:, which], kin.points)
+    return _finish(statistics, fit, calibrator, kin, left_out, which, values, evaluable, behind)
 
 
 def _temperature(scores: Array, correct: NDArray[np.intp], concepts: int) -> Calibrator:
@@ -163,19 +177,36 @@ def _folds(ids: Sequence[str]) -> NDArray[np.intp]:
     return folds
 
 
+@dataclass(frozen=True, eq=False)
+class _Kin:
+    """What familiarity is measured against: the concepts' means and the background's, and distances to them."""
+
+    points: Array
+    distances: Distances
+
+
+def _kin(fit: Independent | Exclusive, means: Array, background: Background | None) -> _Kin:
+    mean = None if background is None else background.mean
+    points = means if mean is None else np.concatenate([means, mean[np.newaxis]])
+    return _Kin(points, distances(fit.base, means, mean))
+
+
 def _finish(
     statistics: Statistics,
     fit: Independent | Exclusive,
     calibrator: Calibrator,
-    sums: Array,
-    rows: Rows,
-    z: Array,
+    kin: _Kin,
+    left_out: Array,
+    taught: NDArray[np.intp],
     values: Array,
     evaluable: NDArray[np.bool_],
     behind: Array | None,
 ) -> Training:
-    familiarity = _familiarity(sums, statistics.counts[: len(sums)], z, rows.labels)
-    familiar = np.sort(familiarity[np.isfinite(familiarity)])
+    """``left_out`` (m, G) distances of the ``taught`` (m,) rows from a head that has not seen them."""
+    concepts = len(statistics.concepts)
+    to_background = left_out[:, concepts] if left_out.shape[1] > concepts else None
+    familiarity = combined(left_out[:, :concepts], to_background, exclusive=statistics.mutually_exclusive)
+    familiar = np.sort(familiarity)
     threshold = max(0.05, 1.0 / (len(familiar) + 1))
     head = TrainedHead(
         concepts=statistics.concepts,
@@ -183,37 +214,20 @@ def _finish(
         mutually_exclusive=statistics.mutually_exclusive,
         weights=(fit.weights * calibrator.slope[:, np.newaxis]).astype(np.float32),
         bias=(fit.bias * calibrator.slope + calibrator.offset).astype(np.float32),
-        directions=_unit(sums).astype(np.float32),
+        distances=kin.distances,
         familiar=familiar.astype(np.float32),
         threshold=threshold,
     )
     # a taught picture against the others: its own entry is among the familiar ones, so one is not added again
-    rank = np.searchsorted(familiar, familiarity, side="right") / (len(familiar) + 1.0)
-    left_out = np.where(np.isfinite(familiarity), rank, np.nan)
+    known = np.full(len(values), np.nan)
+    known[taught] = np.searchsorted(familiar, familiarity, side="right") / (len(familiar) + 1.0)
     notes = () if len(familiar) else ("too few pictures to tell strangers from taught ones",)
     return Training(
         head=head,
         values=values,
         evaluable=evaluable,
-        known=left_out,
-        is_known=np.nan_to_num(left_out) > threshold,
+        known=known,
+        is_known=np.nan_to_num(known) > threshold,
         background_values=None if behind is None else calibrator.values(behind),
         notes=notes,
     )
-
-
-def _unit(vectors: Array) -> Array:
-    norm = np.sqrt(np.einsum("kd,kd->k", vectors, vectors))
-    return np.asarray(vectors / np.where(norm > 0, norm, 1.0)[:, np.newaxis])
-
-
-def _familiarity(sums: Array, counts: NDArray[np.int64], z: Array, labels: Labels) -> Array:
-    """(n,) largest cosine of each taught picture with a concept's mean, its own left out; NaN for the others."""
-    shown = (labels == SHOWN) & (counts > 1)
-    dots, squares = z @ sums.T, np.einsum("kd,kd->k", sums, sums)
-    own = np.einsum("nd,nd->n", z, z)[:, np.newaxis]
-    left = np.where(shown, dots - own, dots)
-    norms = np.sqrt(np.maximum(np.where(shown, squares - 2 * dots + own, squares), 1e-12))
-    alone = (labels == SHOWN) & (counts <= 1)
-    cosine = np.where(alone, -np.inf, left / norms)
-    return np.where(shown.any(axis=1), cosine.max(axis=1, initial=-np.inf), np.nan)

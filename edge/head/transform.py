@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.types import EmbeddingSpec
+from edge.types import EmbeddingPart, EmbeddingSpec
 
 GRID = 2.0**-15
 """z is rounded to this grid for the statistics: sums of products below 2^23 inputs are then exact in float64, so they
@@ -13,19 +15,35 @@ depend neither on order nor on the CPU, and removing cancels to the last bit."""
 
 
 def transform(embeddings: NDArray[np.int8], spec: EmbeddingSpec) -> NDArray[np.float64]:
-    """(n, d) int8 -> (n, d) float64 of unit length, off the grid.
+    """(n, d) int8 -> z (n, d) float64 of unit length, off the grid.
 
-    "sqrt" is RootSIFT (Arandjelovic & Zisserman, CVPR 2012): the square root of the L1-normalised vector. "signed-sqrt"
-    is its form for embeddings with a sign (Perronnin et al., ECCV 2010), "l2" only normalises. An embedding of zeros
-    stays zero.
+    Each part becomes a unit vector times its weight: "sqrt" is RootSIFT (Arandjelovic & Zisserman, CVPR 2012), the
+    square root of the L1-normalised vector; "signed-sqrt" its form for numbers with a sign (Perronnin et al., ECCV
+    2010); "l2" only normalises. A part of zeros stays zero, and then z is shorter.
     """
-    x = embeddings.astype(np.float64) - spec.zero_point
-    if spec.transform == "sqrt":
-        x = np.sqrt(np.maximum(x, 0.0))
-    elif spec.transform == "signed-sqrt":
-        x = np.sign(x) * np.sqrt(np.abs(x))
-    norm = np.sqrt(np.einsum("nd,nd->n", x, x))
-    return np.asarray(x / np.where(norm > 0, norm, 1.0)[:, np.newaxis])
+    z = np.empty(embeddings.shape)
+    for columns, part, length in _parts(spec):
+        x = _rooted(embeddings[:, columns].astype(np.float64) - part.zero_point, part)
+        norm = np.sqrt(np.einsum("nd,nd->n", x, x))
+        z[:, columns] = x * (length / np.where(norm > 0, norm, 1.0))[:, np.newaxis]
+    return z
+
+
+def _parts(spec: EmbeddingSpec) -> Iterator[tuple[slice, EmbeddingPart, float]]:
+    """Columns, part, and the length of its share of z."""
+    whole = np.sqrt(sum(part.weight**2 for part in spec.parts))
+    start = 0
+    for part in spec.parts:
+        yield slice(start, start + part.size), part, part.weight / float(whole)
+        start += part.size
+
+
+def _rooted(x: NDArray[np.float64], part: EmbeddingPart) -> NDArray[np.float64]:
+    if part.transform == "sqrt":
+        return np.sqrt(np.maximum(x, 0.0))
+    if part.transform == "signed-sqrt":
+        return np.asarray(np.sign(x) * np.sqrt(np.abs(x)))
+    return x
 
 
 def on_grid(z: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -37,15 +55,18 @@ class FastTransform:
     """``transform`` for one embedding at a time in float32: a table over the 256 values instead of square roots."""
 
     def __init__(self, spec: EmbeddingSpec) -> None:
-        values = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float64) - spec.zero_point
-        if spec.transform == "sqrt":
-            values = np.sqrt(np.maximum(values, 0.0))
-        elif spec.transform == "signed-sqrt":
-            values = np.sign(values) * np.sqrt(np.abs(values))
-        self._table = values.astype(np.float32)
+        values = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float64)
+        self._parts = [
+            (columns, _rooted(values - part.zero_point, part).astype(np.float32), np.float32(length))
+            for columns, part, length in _parts(spec)
+        ]
 
     def __call__(self, embeddings: NDArray[np.int8]) -> NDArray[np.float32]:
         """(n, d) int8 -> (n, d) float32 of unit length (or zero)."""
-        x = self._table[embeddings.view(np.uint8)]
-        norm = np.sqrt(np.einsum("nd,nd->n", x, x))
-        return np.asarray(x / np.where(norm > 0, norm, np.float32(1))[:, np.newaxis])
+        z = np.empty(embeddings.shape, dtype=np.float32)
+        raw = embeddings.view(np.uint8)
+        for columns, table, length in self._parts:
+            x = table[raw[:, columns]]
+            norm = np.sqrt(np.einsum("nd,nd->n", x, x))
+            np.multiply(x, (length / np.where(norm > 0, norm, np.float32(1)))[:, np.newaxis], out=z[:, columns])
+        return z

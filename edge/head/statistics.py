@@ -65,15 +65,16 @@ class Statistics:
 
         ``None`` for all rows unknown. Adding is ``before=None``, removing ``after=None``; costs n d^2 at most.
         """
-        unknown = np.full((len(embeddings), len(self.concepts)), -1, dtype=np.int8)
-        old = self.groups(unknown if before is None else before)
-        new = self.groups(unknown if after is None else after)
         for start in range(0, len(embeddings), _CHUNK):
             rows = slice(start, start + _CHUNK)
-            self._add(embeddings[rows], old[rows], new[rows])
+            z = on_grid(transform(embeddings[rows], self.spec))
+            self.update_unit(z, None if before is None else before[rows], None if after is None else after[rows])
 
-    def _add(self, embeddings: NDArray[np.int8], old: NDArray[np.int64], new: NDArray[np.int64]) -> None:
-        z = on_grid(transform(embeddings, self.spec))
+    def update_unit(self, z: NDArray[np.float64], before: Labels | None, after: Labels | None) -> None:
+        """``update`` for rows that are on the grid already: z (n, d) float64."""
+        unknown = np.full((len(z), len(self.concepts)), -1, dtype=np.int8)
+        old = self.groups(unknown if before is None else before)
+        new = self.groups(unknown if after is None else after)
         counted = new.any(axis=1).astype(np.int64) - old.any(axis=1)
         self.n += int(counted.sum())
         self.total += counted @ z

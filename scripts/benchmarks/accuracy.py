@@ -11,20 +11,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
-from edge.backbone import catalogue
-from edge.config import DEFAULT_BACKBONE, Config
 from edge.head.pooled import Constants
 from edge.types import BackboneCard
+from scripts.benchmarks._sets import CACHE, Bench, options
 from trainer.baselines import cosine_prototypes, logistic_regression, nearest_neighbours, plain
 from trainer.comparison import Judge, Variant
-from trainer.sets import LabelledSet, Split, few_shot, find_sets, load_set
+from trainer.sets import LabelledSet, Split, load_set
 from trainer.tables import interval, print_table
 
-CACHE = Path(".cache/bench")
 GRID = [
     Variant(Constants(prior_share=nu, background_weight=beta), middle)
     for nu in (1.0, 2.0, 4.0)
@@ -34,27 +31,23 @@ GRID = [
 
 
 def main() -> None:
-    options = _options()
-    config = Config(threads=1)
-    folder, card = catalogue.find_card(options.backbone, config)
-    backbone = catalogue.open_backbone(options.backbone, config)
-    background = catalogue.background(folder, card)
+    chosen = options(__doc__)
+    bench = Bench(chosen)
+    card, background = bench.card, bench.background
     results: dict[str, dict[str, list[float]]] = {}
     grid: dict[str, list[list[float]]] = {}
     names = []
-    for path in find_sets(options.data):
-        one = load_set(path, card.preprocessing, backbone.embed, CACHE, card.sha256)
-        floats = None if options.no_float else _float_set(path, card, options.backbone)
+    for one in bench.sets():
+        floats = None if chosen.no_float else _float_set(one, card, chosen.backbone)
         names.append(one.name)
-        splits = [few_shot(one, options.shots, seed) for seed in range(options.seeds)]
+        splits = bench.splits(one)
         for name, accuracies in _methods(one, floats, card, background, splits).items():
             results.setdefault(name, {})[one.name] = accuracies
-        judge = Judge(one, card, background)
+        judge = bench.judge(one)
         grid[one.name] = [[_accuracy(one, split, judge.scores(split, v)) for split in splits] for v in GRID]
-        print(f"{one.name}: {len(one.labels)} pictures, {len(one.concepts)} concepts", flush=True)
     if len(names) > 2:
         results["ours, chosen elsewhere"] = {name: grid[name][_best(grid, name)] for name in names}
-    _report(results, names, options)
+    _report(results, names, chosen)
 
 
 def _methods(
@@ -87,12 +80,13 @@ def _methods(
     return found
 
 
-def _float_set(path: Path, card: BackboneCard, name: str) -> LabelledSet:
+def _float_set(one: LabelledSet, card: BackboneCard, name: str) -> LabelledSet:
     from trainer.network import float_embedder
 
     architecture, _, size = name.rpartition("-")
     embed = float_embedder(architecture, int(size))
-    return load_set(path, card.preprocessing, lambda p: embed(p[np.newaxis])[0], CACHE, f"float {name} {card.sha256}")
+    folder = one.paths[0].parents[2] if one.test.any() else one.paths[0].parents[1]
+    return load_set(folder, card.preprocessing, lambda p: embed(p[np.newaxis])[0], CACHE, f"float {name} {card.sha256}")
 
 
 def _accuracy(one: LabelledSet, split: Split, scores: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
@@ -104,8 +98,8 @@ def _best(grid: dict[str, list[list[float]]], left_out: str) -> int:
     return int(np.mean(others, axis=0).argmax())
 
 
-def _report(results: dict[str, dict[str, list[float]]], names: list[str], options: argparse.Namespace) -> None:
-    print(f"\n{options.backbone}, {options.shots} pictures per concept, {options.seeds} seeds; accuracy in %\n")
+def _report(results: dict[str, dict[str, list[float]]], names: list[str], chosen: argparse.Namespace) -> None:
+    print(f"\n{chosen.backbone}, {chosen.shots} pictures per concept, {chosen.seeds} seeds; accuracy in %\n")
     print_table(["", *names, "mean"], [
         [method, *(f"{np.mean(results[method][name]):.1f}" for name in names),
          f"{np.mean([np.mean(results[method][name]) for name in names]):.2f}"]
@@ -119,16 +113,6 @@ def _report(results: dict[str, dict[str, list[float]]], names: list[str], option
             worst = int(apart.mean(axis=1).argmin())
             rows.append([method, *interval(apart.mean(axis=0)), f"{names[worst]} {apart[worst].mean():+.1f}"])
     print_table(["", "difference", "interval", "worst set"], rows)
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, nargs="+", required=True)
-    parser.add_argument("--shots", type=int, default=10)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--backbone", default=DEFAULT_BACKBONE)
-    parser.add_argument("--no-float", action="store_true", help="leave out FP32, which needs torch")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

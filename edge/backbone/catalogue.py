@@ -66,6 +66,7 @@ def open_backbone(name: str, config: Config) -> Backbone:
         runtime=config.runtime,
         delegate=config.delegate,
         threads=config.threads,
+        quiet=config.quiet,
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -60,17 +62,40 @@ def module(name: str) -> Any:
         ) from error
 
 
-def start(data: bytes, *, runtime: str, threads: int, delegates: tuple[Any, ...] = ()) -> Any:
-    """An interpreter with its tensors allocated. ``data`` is the whole file. Raises BadBackbone, RuntimeMissing."""
+def start(data: bytes, *, runtime: str, threads: int, delegates: tuple[Any, ...] = (), quiet: bool = False) -> Any:
+    """An interpreter with its tensors allocated. ``data`` is the whole file; ``quiet`` as in ``Config``.
+
+    Raises BadBackbone, RuntimeMissing.
+    """
     try:
-        interpreter = module(runtime).Interpreter(
-            model_content=data, num_threads=threads, experimental_delegates=list(delegates) or None
-        )
-        interpreter.allocate_tensors()
+        with _without_chatter() if quiet else nullcontext():
+            interpreter = module(runtime).Interpreter(
+                model_content=data, num_threads=threads, experimental_delegates=list(delegates) or None
+            )
+            interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BadBackbone(f"the runtime refuses this file ({reason}); export or copy it again") from error
     return interpreter
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """LiteRT writes a line to file descriptor 2 at every start and has no switch for it; all other lines pass."""
+    try:
+        before = os.dup(2)
+    except OSError:  # there is no standard error
+        yield
+        return
+    caught = os.memfd_create("chatter")
+    os.dup2(caught, 2)
+    try:
+        yield
+    finally:
+        os.dup2(before, 2)
+        with os.fdopen(before, "wb") as errors, os.fdopen(caught, "rb") as lines, suppress(OSError):
+            lines.seek(0)
+            errors.writelines(line for line in lines if not line.startswith(b"INFO: "))
 
 
 def read_file(path: Path, limit: int = 256 << 20) -> bytes:

@@ -24,14 +24,16 @@ class TfliteBackbone:
     and no Edge TPU can be used, RuntimeMissing.
     """
 
-    def __init__(self, card: BackboneCard, data: bytes, *, runtime: str, delegate: str, threads: int) -> None:
+    def __init__(
+        self, card: BackboneCard, data: bytes, *, runtime: str, delegate: str, threads: int, quiet: bool = False
+    ) -> None:
         self._card = card
         name = runtimes.choose(runtime)
         count = runtimes.thread_count(threads)
         compiled = _CUSTOM_OP in data
         delegates, where = _delegates(name, delegate, compiled)
         try:
-            self._interpreter = runtimes.start(data, runtime=name, threads=count, delegates=delegates)
+            self._interpreter = runtimes.start(data, runtime=name, threads=count, delegates=delegates, quiet=quiet)
         except BadBackbone as error:
             if compiled:
                 raise edgetpu.version_mismatch(str(error)) from error

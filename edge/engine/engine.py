@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from edge.backbone import catalogue
 from edge.config import DEFAULT_BACKBONE, Config
-from edge.engine.learning import Learner
 from edge.engine.model import Model
 from edge.engine.pictures import Picture, collect, collect_folders
 from edge.errors import BackboneChanged, BadImage, EdgeError, InvalidArgument, NotFound
-from edge.head.background import Background
 from edge.image import decode
 from edge.store import NewInput, Store
 from edge.store.names import check_names
 from edge.types import BackboneCard, Concept, Finding, Input
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what only training needs is imported there: a cold predict waits for every import
+    from concurrent.futures import ThreadPoolExecutor
+
     from edge.backbone.base import Backbone
+    from edge.engine.learning import Learner
+    from edge.head.background import Background
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) as a long verb goes on."""
@@ -52,7 +54,8 @@ class Engine:
         self.config = config
         self._backbone: Backbone | None = None
         self._learner: Learner | None = None
-        self._trainer = ThreadPoolExecutor(1, thread_name_prefix="edge-train")
+        self._trainer: ThreadPoolExecutor | None = None
+        self._guard = Lock()
 
     @classmethod
     def open(
@@ -85,7 +88,8 @@ class Engine:
 
     def close(self) -> None:
         """Finish trainings that were started here, then give everything back."""
-        self._trainer.shutdown(wait=True)
+        if self._trainer is not None:
+            self._trainer.shutdown(wait=True)
         if self._backbone is not None:
             self._backbone.close()
         self.store.close()
@@ -121,6 +125,8 @@ class Engine:
     @property
     def learner(self) -> Learner:
         """What trains under the store's backbone."""
+        from edge.engine.learning import Learner
+
         card = self.backbone.card
         if self._learner is None:
             self._learner = Learner(self.store, card, background_of(card.name, self.config))
@@ -182,6 +188,8 @@ class Engine:
         else:
             found = collect(pictures, labels)
         check_names({name for one in found for name in one.annotations}, "concept")
+        from concurrent.futures import ThreadPoolExecutor
+
         backbone = self.backbone
         inputs: list[Input] = []
         refused: list[tuple[str, str]] = []
@@ -298,7 +306,12 @@ class Engine:
     @property
     def trainer(self) -> ThreadPoolExecutor:
         """The one thread that trains."""
-        return self._trainer
+        from concurrent.futures import ThreadPoolExecutor
+
+        with self._guard:
+            if self._trainer is None:
+                self._trainer = ThreadPoolExecutor(1, thread_name_prefix="edge-train")
+            return self._trainer
 
 
 def card_of(name: str, config: Config) -> BackboneCard:
@@ -310,6 +323,8 @@ def card_of(name: str, config: Config) -> BackboneCard:
 
 def background_of(name: str, config: Config) -> Background | None:
     """What a backbone's default negatives look like, or None where it ships none."""
+    from edge.head.background import Background
+
     if name in catalogue.BUILTIN:
         return None
     folder, card = catalogue.find_card(name, config)

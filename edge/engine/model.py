@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +17,8 @@ from edge.image import prepare
 from edge.types import ConceptScore, Evaluation, ModelInfo, Prediction, VersionInfo, VersionStatus
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from edge.engine.engine import Engine, Progress
     from edge.export.fuse import Exported
 
@@ -84,7 +84,7 @@ class ModelVersion:
             try:
                 with suppress(EdgeError):
                     self._future.result(timeout)
-            except FutureTimeout:
+            except TimeoutError:  # concurrent.futures' is the builtin one
                 raise TimeoutError(f"{self!r} is not finished after {timeout} s") from None
             return self
         until = None if timeout is None else time.monotonic() + timeout

@@ -114,21 +114,32 @@ class Engine:
         """The open backbone. Raises BackboneChanged when its file is not the one the store was filled with."""
         if self._backbone is None or self._backbone.card.sha256 != self.store.setting("backbone_sha256"):
             opened = catalogue.open_backbone(self.backbone_name, self.config)
-            if opened.card.sha256 != self.store.setting("backbone_sha256"):
-                raise BackboneChanged(
-                    f"the file of backbone {opened.card.name} has changed since the store was filled; run: "
-                    f"edge backbone use {opened.card.name}"
-                )
+            self._same(opened.card)
             self._backbone, self._learner = opened, None
         return self._backbone
+
+    @property
+    def card(self) -> BackboneCard:
+        """The backbone's card, without starting a runtime. Raises as ``backbone`` does."""
+        if self._backbone is not None:
+            return self.backbone.card
+        return self._same(card_of(self.backbone_name, self.config))
+
+    def _same(self, card: BackboneCard) -> BackboneCard:
+        if card.sha256 != self.store.setting("backbone_sha256"):
+            raise BackboneChanged(
+                f"the file of backbone {card.name} has changed since the store was filled; run: "
+                f"edge backbone use {card.name}"
+            )
+        return card
 
     @property
     def learner(self) -> Learner:
         """What trains under the store's backbone."""
         from edge.engine.learning import Learner
 
-        card = self.backbone.card
-        if self._learner is None:
+        card = self.card
+        if self._learner is None or self._learner.card.sha256 != card.sha256:
             self._learner = Learner(self.store, card, background_of(card.name, self.config))
         return self._learner
 
@@ -144,7 +155,7 @@ class Engine:
         """
         new = catalogue.open_backbone(name, self.config)
         done = 0
-        while missing := self.store.inputs.missing_embeddings(new.card.sha256):
+        while missing := self.store.inputs.missing_embeddings(new.card.sha256, new.card.embedding.size):
             total = done + len(missing)
             for start in range(0, len(missing), _BATCH):
                 part = missing[start : start + _BATCH]

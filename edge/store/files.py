@@ -67,3 +67,14 @@ def locked(path: Path, *, wait: bool, shared: bool = False) -> Iterator[bool]:
             yield True
     finally:
         os.close(handle)
+
+
+def hold_shared(path: Path) -> int:
+    """A descriptor that holds a shared lock on a file; a process that inherits it holds the lock too."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle

@@ -350,11 +350,12 @@ class Inputs:
             before[column] = after[column] = UNKNOWN if row is None else row[0]
         return LabelChange(number, tuple(before), tuple(after))
 
-    def missing_embeddings(self, backbone_sha256: str) -> list[Input]:
-        """Inputs, removed ones too, that have no embedding under a backbone yet."""
+    def missing_embeddings(self, backbone_sha256: str, size: int) -> list[Input]:
+        """Inputs, removed ones too, without an embedding of ``size`` numbers under a backbone."""
         return self._records(
-            "WHERE NOT EXISTS (SELECT 1 FROM embeddings WHERE input = inputs.number AND backbone = ?) ORDER BY number",
-            (backbone_sha256,),
+            "WHERE NOT EXISTS (SELECT 1 FROM embeddings WHERE input = inputs.number AND backbone = ? "
+            "AND length(data) = ?) ORDER BY number",
+            (backbone_sha256, size),
         )
 
     def set_embeddings(self, rows: Iterable[tuple[str, bytes]], *, backbone_sha256: str) -> None:

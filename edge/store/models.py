@@ -14,7 +14,7 @@ from typing import Any
 
 from edge.errors import BadHead, Conflict, InvalidArgument, NotFound
 from edge.store.database import Database, translated
-from edge.store.files import locked, make_folder, write_durably
+from edge.store.files import hold_shared, locked, make_folder, write_durably
 from edge.store.names import check_name
 from edge.types import ConceptEvaluation, Confusion, Evaluation, ModelInfo, VersionInfo, VersionStatus
 
@@ -174,6 +174,11 @@ class Models:
         with translated(), locked(self._lock_path("claims"), wait=True, shared=True):
             yield
 
+    def claim(self) -> int:
+        """``claimed`` as a file descriptor to hand to another process: held until every copy of it is closed."""
+        with translated():
+            return hold_shared(self._lock_path("claims"))
+
     @contextmanager
     def training(self) -> Iterator[None]:
         """Held while a version trains: one at a time in a store, whatever process it is in."""
@@ -217,6 +222,11 @@ class Models:
             return self._snapshot_path(model).read_bytes()
         except OSError:
             return None
+
+    def drop_snapshot(self, model: str) -> None:
+        """Forget a snapshot; the next training computes the statistics again."""
+        with translated():
+            self._snapshot_path(model).unlink(missing_ok=True)
 
     def _snapshot_path(self, model: str) -> Path:
         return self._folder / "versions" / f"{hashlib.sha256(model.encode()).hexdigest()[:16]}.statistics"

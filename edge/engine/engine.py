@@ -15,7 +15,7 @@ from edge.backbone import catalogue
 from edge.config import DEFAULT_BACKBONE, Config
 from edge.engine.model import Model
 from edge.engine.pictures import Picture, collect, collect_folders
-from edge.errors import BackboneChanged, BadImage, EdgeError, InvalidArgument, NotFound
+from edge.errors import BackboneChanged, BadImage, Conflict, EdgeError, InvalidArgument, NotFound
 from edge.image import decode
 from edge.store import NewInput, Store
 from edge.store.names import check_names
@@ -85,6 +85,23 @@ class Engine:
             store.close()
             raise
         return cls(store, config)
+
+    @classmethod
+    def init(
+        cls, path: str | Path | None = None, *, backbone: str | None = None, config: Config | None = None
+    ) -> tuple[Engine, bool]:
+        """Make a store, or open the one that is there; the second value says whether it was made.
+
+        Raises as ``open`` does, and Conflict when the store is there and uses another backbone than the one named.
+        """
+        config = config or Config.from_environment(os.environ)
+        made = not (Path(path or config.store) / "store.sqlite").exists()
+        engine = cls.open(path, backbone=backbone, config=config)
+        used = engine.backbone_name
+        if backbone is not None and backbone != used:
+            engine.close()
+            raise Conflict(f"the store is there and uses {used}; to change that, run: edge backbone use {backbone}")
+        return engine, made
 
     def close(self) -> None:
         """Finish trainings that were started here, then give everything back."""

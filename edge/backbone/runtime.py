@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from importlib import import_module, metadata
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,18 +22,20 @@ _LABELS = {"litert": "LiteRT", "tflite-runtime": "tflite-runtime"}
 
 def installed() -> dict[str, str]:
     """Runtimes that can be imported here: name -> version."""
-    found = {}
-    for name, (distribution, module) in RUNTIMES.items():
-        if find_spec(module.split(".")[0]) is not None:
-            found[name] = metadata.version(distribution)
-    return found
+    from importlib import metadata  # slow to import, and only people want versions
+
+    return {name: metadata.version(RUNTIMES[name][0]) for name in _importable()}
+
+
+def _importable() -> list[str]:
+    return [name for name, (_, module) in RUNTIMES.items() if find_spec(module.split(".")[0]) is not None]
 
 
 def choose(wanted: str) -> str:
     """The runtime to use for ``wanted`` ("auto" or a name). Raises RuntimeMissing."""
-    found = installed()
+    found = _importable()
     if wanted == "auto" and found:
-        return next(iter(found))
+        return found[0]
     if wanted in found:
         return wanted
     what = "a TFLite runtime" if wanted == "auto" else wanted

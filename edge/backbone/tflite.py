@@ -38,7 +38,7 @@ class TfliteBackbone:
             if compiled:
                 raise edgetpu.version_mismatch(str(error)) from error
             raise
-        self.runtime = where or f"{runtimes.label(name)}, {count} thread{'s' if count > 1 else ''}"
+        self._name, self._threads, self._where = name, count, where
         self._lock = threading.Lock()
         self._input = _single(self._interpreter.get_input_details(), "input")
         self._output = _single(self._interpreter.get_output_details(), "output")
@@ -49,6 +49,12 @@ class TfliteBackbone:
     @property
     def card(self) -> BackboneCard:
         return self._card
+
+    @property
+    def runtime(self) -> str:
+        """ "LiteRT 2.3.0, 2 threads" or "Edge TPU (usb)"."""
+        threads = f"{self._threads} thread{'s' if self._threads > 1 else ''}"
+        return self._where or f"{runtimes.label(self._name)}, {threads}"
 
     def embed(self, picture: NDArray[np.uint8]) -> NDArray[np.int8]:
         """(height, width, 3) uint8 -> (d,) int8, as in ``edge.backbone.base.Backbone``."""

@@ -17,7 +17,7 @@ from edge.faces.cli.session import Session
 class Edge(click.Group):
     """A group whose ``main`` ends with the documented exit codes, whatever is raised inside."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(self.commands)
 
     def main(

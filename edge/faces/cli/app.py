@@ -38,6 +38,7 @@ class Edge(click.Group):
         arguments = list(sys.argv[1:] if args is None else args)
         try:
             code = super().main(arguments, prog_name, complete_var, standalone_mode=False, **{"obj": session, **extra})
+            sys.stdout.flush()  # here, where a full disk behind a redirection can still be reported
         except Exception as error:  # noqa: BLE001 the last resort: one line and an exit code
             as_json = session.json or "--json" in arguments[:4]
             code = failures.report(error, as_json=as_json, debug=session.debug)

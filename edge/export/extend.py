@@ -18,11 +18,10 @@ import flatbuffers
 import tflite as schema
 
 from edge.errors import BadBackbone
-from edge.export.graph import open_model
+from edge.export.graph import DAMAGE, open_model
 
 _ALIGNMENT = 16
 _OFFSET_SLOT = 6  # Buffer.offset in a Buffer's vtable
-_DAMAGE = (struct.error, IndexError, ValueError, AttributeError, TypeError, OverflowError)
 
 Dtype = Literal["FLOAT32", "INT32", "INT8", "UINT8"]
 
@@ -62,7 +61,7 @@ class Extension:
         if base:
             try:
                 self._adopt(open_model(base))
-            except _DAMAGE as error:
+            except DAMAGE as error:
                 if isinstance(error, BadBackbone):
                     raise
                 raise BadBackbone(f"the backbone's file is damaged ({error}); copy it again") from error
@@ -230,12 +229,14 @@ class Extension:
 
 # operator -> the table of its options
 _OPTIONS: dict[str, str | None] = {
+    "ADD": "AddOptions",
     "DEQUANTIZE": "DequantizeOptions",
     "FULLY_CONNECTED": "FullyConnectedOptions",
     "L2_NORMALIZATION": "L2NormOptions",
     "LOGISTIC": None,
     "MUL": "MulOptions",
     "NEG": "NegOptions",
+    "QUANTIZE": None,
     "RELU": None,
     "RSQRT": None,
     "SOFTMAX": "SoftmaxOptions",

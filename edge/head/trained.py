@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zipfile
+import zlib
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -16,6 +18,8 @@ from edge.types import EmbeddingSpec, LinearTail
 
 _MAGIC = b"edge-head-1\n"
 _MAX_BYTES = 256 << 20
+_UNREADABLE = (KeyError, ValueError, TypeError, OSError, EOFError, MemoryError, RecursionError, NotImplementedError,
+               zipfile.BadZipFile, zlib.error, OverflowError, AttributeError, IndexError, RuntimeError)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +88,9 @@ class TrainedHead:
         if len(data) > _MAX_BYTES or not intact:
             raise BadHead("the head is damaged or of another release; train the model again")
         try:
+            with zipfile.ZipFile(io.BytesIO(data[start:])) as archive:
+                if sum(one.file_size for one in archive.infolist()) > _MAX_BYTES:
+                    raise BadHead("the head is far too large; train the model again")
             with np.load(io.BytesIO(data[start:]), allow_pickle=False) as arrays:
                 header = json.loads(arrays["header"].tobytes())
                 head = cls(
@@ -96,10 +103,13 @@ class TrainedHead:
                     familiar=_array(arrays["familiar"], 1),
                     threshold=float(header["threshold"]),
                 )
-        except (KeyError, ValueError, TypeError, OSError, EOFError) as error:
+        except BadHead:
+            raise
+        except _UNREADABLE as error:
             raise BadHead(f"the head cannot be read ({error}); train the model again") from error
         shape = (len(head.concepts), head.spec.size)
-        if not head.concepts or head.weights.shape != shape or head.directions.shape != shape:
+        fits = head.weights.shape == head.directions.shape == shape and head.bias.shape == shape[:1]
+        if not head.concepts or not fits:
             raise BadHead("the head's shapes contradict each other; train the model again")
         return head
 

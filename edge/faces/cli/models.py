@@ -161,4 +161,4 @@ def export(session: Session, model: str, file: Path, version: str | None, full_i
     """
     with session.open() as engine:
         exported = engine.model(model).export(file, version=version, full_integer=full_integer)
-    session.show({"model": model, "exported": exported}, [text.safe(f"wrote {file}")])
+    session.show({"model": model, "exported": exported}, [text.safe(line) for line in str(exported).splitlines()])

@@ -29,7 +29,7 @@ def progress(what: str, unit: str = " pictures") -> Iterator[Progress | None]:
         if not bars:
             from tqdm import tqdm
 
-            bars.append(tqdm(desc=what, unit=unit, leave=False, file=sys.stderr))
+            bars.append(tqdm(desc=what, unit=unit, initial=done, total=total, leave=False, file=sys.stderr))
         bars[0].total = total
         bars[0].update(done - bars[0].n)
 

@@ -66,9 +66,8 @@ def _concepts(found: Evaluation) -> Iterator[str]:
         for one in found.concepts
     ]  # fmt: skip
     heads = ["concept", "shown", "not shown", "precision", "recall", "average precision"]
-    yield from text.table(
-        rows, heads=[*heads, *(["false alarms"] if alarms else [])], right="l" + " r" * len(rows[0][1:])
-    )
+    heads += ["false alarms"] if alarms else []
+    yield from text.table(rows, heads=heads, right="l" + " r" * (len(heads) - 1))
 
 
 def _confusion(found: Confusion) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,16 @@ from edge.backbone import catalogue
 from edge.config import DEFAULT_BACKBONE, Config
 from edge.engine.model import Model
 from edge.engine.pictures import Picture, collect, collect_folders
-from edge.errors import BackboneChanged, BadImage, Conflict, EdgeError, InvalidArgument, NotFound
+from edge.errors import (
+    BackboneChanged,
+    BadImage,
+    Conflict,
+    EdgeError,
+    InvalidArgument,
+    NotFound,
+    StoreCorrupt,
+    StoreUnavailable,
+)
 from edge.image import decode
 from edge.store import NewInput, Store
 from edge.store.names import check_names
@@ -80,7 +89,7 @@ class Engine:
         try:
             if store.setting("backbone") is None and not store.read_only:
                 card = card_of(backbone or DEFAULT_BACKBONE, config)
-                store.set_settings(backbone=card.name, backbone_sha256=card.sha256)
+                store.default_settings(backbone=card.name, backbone_sha256=card.sha256)
         except BaseException:
             store.close()
             raise
@@ -171,19 +180,32 @@ class Engine:
         embeddings were computed. Raises NotFound, BadBackbone, StoreCorrupt (a picture is gone).
         """
         new = catalogue.open_backbone(name, self.config)
+        inputs, sha256, size = self.store.inputs, new.card.sha256, new.card.embedding.size
         done = 0
-        while missing := self.store.inputs.missing_embeddings(new.card.sha256, new.card.embedding.size):
+        while True:
+            missing = inputs.missing_embeddings(sha256, size)
             total = done + len(missing)
             for start in range(0, len(missing), _BATCH):
-                part = missing[start : start + _BATCH]
-                rows = [(one.id, self._embed(new, self.store.inputs.read(one))) for one in part]
-                self.store.inputs.set_embeddings(rows, backbone_sha256=new.card.sha256)
+                part = inputs.by_number(missing[start : start + _BATCH])
+                inputs.set_embeddings(self._recomputed(new, part), backbone_sha256=sha256)
                 done += len(part)
                 if progress:
-                    progress(done, total)
-        self.store.set_settings(backbone=new.card.name, backbone_sha256=new.card.sha256)
+                    progress(min(done, total), total)
+            if self.store.use_backbone(name, sha256, size):  # else another process has added some meanwhile
+                break
         self._backbone, self._learner = new, None
         return done
+
+    def _recomputed(self, backbone: Backbone, part: Mapping[int, Input]) -> list[tuple[int, bytes]]:
+        """Embeddings of inputs by number. A removed input whose picture is gone must not keep the others."""
+        rows = []
+        for number, one in part.items():
+            try:
+                rows.append((number, self._embed(backbone, self.store.inputs.read(one))))
+            except StoreCorrupt:
+                if self.store.inputs.visible(number):
+                    raise
+        return rows
 
     def _embed(self, backbone: Backbone, data: bytes) -> bytes:
         return backbone.embed(decode(data, backbone.card.preprocessing)[1]).tobytes()
@@ -218,24 +240,42 @@ class Engine:
         check_names({name for one in found for name in one.annotations}, "concept")
         from concurrent.futures import ThreadPoolExecutor
 
-        backbone = self.backbone
         inputs: list[Input] = []
         refused: list[tuple[str, str]] = []
         created = 0
         with ThreadPoolExecutor(2, thread_name_prefix="edge-decode") as pool:
             for start in range(0, len(found), _BATCH):
-                batch = list(pool.map(lambda one: _loaded(one, backbone), found[start : start + _BATCH]))
-                good = [one for one in batch if isinstance(one, NewInput)]
-                failures = [one for one in batch if not isinstance(one, NewInput)]
+                try:
+                    stored, failures = self._add_batch(pool, found[start : start + _BATCH], by)
+                except StoreUnavailable as error:
+                    if not inputs:
+                        raise
+                    raise StoreUnavailable(
+                        f"{len(inputs)} of {len(found)} pictures are stored, then: {error}"
+                    ) from error
                 if failures and len(found) == 1:
                     raise failures[0][1]
                 refused += [(source, str(error)) for source, error in failures]
-                stored = self.store.inputs.add(good, by=by)
                 inputs += [one for one, _ in stored]
                 created += sum(new for _, new in stored)
                 if progress:
                     progress(min(start + _BATCH, len(found)), len(found))
         return Added(tuple(inputs), created, tuple(refused))
+
+    def _add_batch(
+        self, pool: ThreadPoolExecutor, part: list[Picture], by: str
+    ) -> tuple[list[tuple[Input, bool]], list[tuple[str, EdgeError]]]:
+        """Load and store some pictures in one transaction: what was stored, and what could not be read."""
+        while True:
+            backbone = self.backbone
+            batch = list(pool.map(lambda one: _loaded(one, backbone), part))  # noqa: B023 used up at once
+            failures = [one for one in batch if not isinstance(one, NewInput)]
+            good = [one for one in batch if isinstance(one, NewInput)]
+            try:
+                return self.store.inputs.add(good, by=by), failures
+            except BackboneChanged:
+                if backbone.card.sha256 == self.store.setting("backbone_sha256"):
+                    raise  # else another process has just changed it: embed them again
 
     def annotate(
         self,
@@ -299,7 +339,6 @@ class Engine:
         info = self.store.models.create(
             name, wanted, mutually_exclusive=mutually_exclusive, closed_environment=closed_environment
         )
-        self.store.inputs.ensure_concepts(wanted)
         return Model(self, info)
 
     def model(self, name: str) -> Model:

@@ -48,7 +48,7 @@ def check(engine: Engine, *, repair: bool = False) -> Findings:
 
 def _guarded(check: str, look: Callable[[], Findings]) -> Findings:
     """What a check finds; what stops it is a finding too."""
-    from edge.store.database import translated
+    from edge.store.failures import translated
 
     try:
         with translated():
@@ -159,7 +159,7 @@ def _store(engine: Engine, repair: bool) -> Findings:
 
 def _embeddings(engine: Engine, repair: bool) -> Findings:
     card = engine.card
-    missing = engine.store.inputs.missing_embeddings(card.sha256, card.embedding.size)
+    missing = engine.store.inputs.missing_embeddings(card.sha256, card.embedding.size, removed=False)
     if not missing:
         yield Finding("embeddings", "ok", f"every picture has its embedding under {card.name}")
     elif repair:

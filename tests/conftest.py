@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
-from edge import Engine
+import edge
 from edge.backbone.catalogue import open_backbone
 from edge.config import DEFAULT_BACKBONE, Config
 
@@ -47,14 +47,14 @@ def backbone(config):
 @pytest.fixture
 def engine(tmp_path, config):
     """An empty store with the fake backbone: quick, for whatever does not depend on the network."""
-    with Engine.open(tmp_path / "store", backbone="fake", config=config) as opened:
+    with edge.Engine.open(tmp_path / "store", backbone="fake", config=config) as opened:
         yield opened
 
 
 @pytest.fixture
 def real_engine(tmp_path, config):
     """An empty store with the default backbone."""
-    with Engine.open(tmp_path / "store", config=config) as opened:
+    with edge.Engine.open(tmp_path / "store", config=config) as opened:
         yield opened
 
 

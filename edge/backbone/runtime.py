@@ -24,7 +24,13 @@ def installed() -> dict[str, str]:
     """Runtimes that can be imported here: name -> version."""
     from importlib import metadata  # slow to import, and only people want versions
 
-    return {name: metadata.version(RUNTIMES[name][0]) for name in _importable()}
+    found = {}
+    for name in _importable():
+        try:
+            found[name] = metadata.version(RUNTIMES[name][0])
+        except metadata.PackageNotFoundError:  # from a system's packages or a nightly one, under another name
+            found[name] = "of unknown version"
+    return found
 
 
 def _importable() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from edge.backbone import delegate as edgetpu
 from edge.backbone import runtime as runtimes
 from edge.errors import BadBackbone, HardwareMissing, InvalidArgument
-from edge.types import BackboneCard, Quantisation
+from edge.types import BackboneCard
 
 _CUSTOM_OP = b"edgetpu-custom-op"
 
@@ -43,8 +44,8 @@ class TfliteBackbone:
         self._input = _single(self._interpreter.get_input_details(), "input")
         self._output = _single(self._interpreter.get_output_details(), "output")
         self._check()
-        self._flip = _is_flip(card.input)
-        self._table = None if self._flip else _table(card)
+        table = _table(card)
+        self._table = None if np.array_equal(table, np.arange(-128, 128)) else table
 
     @property
     def card(self) -> BackboneCard:
@@ -79,16 +80,29 @@ class TfliteBackbone:
     def _check(self) -> None:
         card = self._card
         shape = (1, card.preprocessing.height, card.preprocessing.width, 3)
-        if tuple(self._input["shape"]) != shape or np.dtype(self._input["dtype"]).name != card.input.dtype:
+        given, dtype = tuple(self._input["shape"].tolist()), np.dtype(self._input["dtype"]).name
+        if given != shape or dtype != card.input.dtype:
             raise BadBackbone(
-                f"{card.name} takes {np.dtype(self._input['dtype']).name} {tuple(self._input['shape'])} but its card "
-                f"says {card.input.dtype} {shape}; export or adopt it again"
+                f"{card.name} takes {dtype} {given} but its card says {card.input.dtype} {shape}; "
+                "export or adopt it again"
             )
-        size = int(np.prod(self._output["shape"]))
-        if size != card.embedding.size or np.dtype(self._output["dtype"]).name not in ("int8", "uint8"):
+        given, dtype = tuple(self._output["shape"].tolist()), np.dtype(self._output["dtype"]).name
+        if math.prod(given) != card.embedding.size or dtype not in ("int8", "uint8"):
             raise BadBackbone(
-                f"{card.name} gives {np.dtype(self._output['dtype']).name} {tuple(self._output['shape'])} but its card "
-                f"says {card.embedding.size} int8 numbers; export or adopt it again"
+                f"{card.name} gives {dtype} {given} but its card says {card.embedding.size} int8 numbers; "
+                "export or adopt it again"
+            )
+        self._check_numbers("takes", self._input, card.input.scale, card.input.zero_point)
+        shift = 128 if dtype == "uint8" else 0
+        self._check_numbers("gives", self._output, card.embedding.scale, card.embedding.zero_point + shift)
+
+    def _check_numbers(self, verb: str, tensor: dict[str, Any], scale: float, zero_point: int) -> None:
+        """The card's quantisation is the file's: otherwise every embedding would be quietly wrong."""
+        has = tensor["quantization"]
+        if has[0] and (not np.isclose(has[0], scale, rtol=1e-3) or has[1] != zero_point):
+            raise BadBackbone(
+                f"{self._card.name} {verb} numbers of scale {has[0]:.6g} and zero point {has[1]} but its card says "
+                f"{scale:.6g} and {zero_point}; export or adopt it again"
             )
 
 
@@ -111,10 +125,6 @@ def _delegates(runtime: str, wanted: str, compiled: bool) -> tuple[tuple[Any, ..
         raise HardwareMissing("this backbone is compiled for the Edge TPU; use EDGE_DELEGATE=auto or another backbone")
     loaded, device = edgetpu.load(runtime)
     return (loaded,), f"Edge TPU ({device.bus})"
-
-
-def _is_flip(quantisation: Quantisation) -> bool:
-    return quantisation.dtype == "int8" and quantisation.zero_point == -1 and quantisation.scale == 1 / 128
 
 
 def _table(card: BackboneCard) -> NDArray[np.generic]:

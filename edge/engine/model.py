@@ -86,11 +86,14 @@ class ModelVersion:
                     self._future.result(timeout)
             except TimeoutError:  # concurrent.futures' is the builtin one
                 raise TimeoutError(f"{self!r} is not finished after {timeout} s") from None
+            if not self.status.finished:  # a full disk kept the failure itself from being written
+                self._engine.store.models.recover()
             return self
         until = None if timeout is None else time.monotonic() + timeout
         while not self.status.finished:
             if until is not None and time.monotonic() > until:
                 raise TimeoutError(f"{self!r} is not finished after {timeout} s")
+            self._engine.store.models.recover()  # the process that trains it may have been killed
             time.sleep(_POLL_SECONDS)
         return self
 

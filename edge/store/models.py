@@ -305,8 +305,8 @@ class Models:
             yield
 
     def recover(self) -> int:
-        """Fail versions whose training process died; returns how many."""
-        if not self._unfinished():
+        """Fail versions whose training process died; returns how many. Cheap: call it while waiting for one."""
+        if self._database.read_only or not self._unfinished():
             return 0
         with translated(), locked(self._lock_path("claims"), wait=False) as free:
             dead = self._unfinished() if free else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -96,8 +97,8 @@ def check_path(path: Path) -> None:
         raise InvalidArgument(f"{path} is no ordinary file; choose another name")
 
 
-def run(data: bytes, inputs: NDArray[Any], config: Config) -> NDArray[np.float64]:
-    """(n, ...) inputs, one at a time through a file's graph -> (n, K) values in [0, 1]. Raises BadBackbone."""
+def run(data: bytes, inputs: Iterable[NDArray[Any]], config: Config) -> NDArray[np.float64]:
+    """Inputs, at least one, one at a time through a file's graph -> (n, K) real values. Raises BadBackbone."""
     interpreter = runtimes.start(
         data, runtime=runtimes.choose(config.runtime), threads=runtimes.thread_count(config.threads), quiet=config.quiet
     )
@@ -134,7 +135,7 @@ def _stored(engine: Engine, model: Model, card: BackboneCard) -> Embeddings:
     """Embeddings of the pictures that the model's evaluation reads."""
     inputs = engine.store.inputs
     with engine.store.reading():
-        numbers, ids, labels = inputs.labels(model.concepts)
+        numbers, ids, labels = inputs.labels(model.info.concepts)
         chosen = [numbers[i] for i in evaluation_sample(ids, labels)] if ids else []
         return inputs.embeddings(chosen, backbone_sha256=card.sha256, size=card.embedding.size)
 

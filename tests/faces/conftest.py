@@ -1,9 +1,11 @@
 """The command line, run inside this process on a store with the fake backbone."""
 
 import json
+import shutil
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from edge.faces.cli import main
 
@@ -31,25 +33,35 @@ def answer(edge):
     return run
 
 
-@pytest.fixture
-def taught(edge, saved, blob, tmp_path):
-    """A store with ten red and ten green pictures, and a model "warm" of the one concept red; not trained yet."""
-    for number in range(10):
-        saved(f"red/{number}.png", blob("red", number))
-        saved(f"green/{number}.png", blob("green", number))
-    for arguments in (
-        ("init", "--backbone", "fake"),
-        ("add", tmp_path / "red", "--concept", "red"),
-        ("add", tmp_path / "green", "--not-concept", "red"),
-        ("model", "create", "warm", "--concept", "red"),
-    ):
-        done = edge(*arguments)
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory, blob):
+    """What ``taught`` and ``trained`` copy: made once, because training takes a while."""
+    folder = tmp_path_factory.mktemp("templates") / "taught"
+    for colour in ("red", "green"):
+        (folder / colour).mkdir(parents=True)
+        for number in range(10):
+            Image.fromarray(blob(colour, number)).save(folder / colour / f"{number}.png")
+
+    def run(place, *arguments):
+        done = CliRunner().invoke(main, ["--store", str(place / "store"), *map(str, arguments)])
         assert done.exit_code == 0, done.output
-    return tmp_path
+
+    run(folder, "init", "--backbone", "fake")
+    run(folder, "add", folder / "red", "--concept", "red")
+    run(folder, "add", folder / "green", "--not-concept", "red")
+    run(folder, "model", "create", "warm", "--concept", "red")
+    shutil.copytree(folder, folder.with_name("trained"))
+    run(folder.with_name("trained"), "train", "warm")
+    return folder.parent
 
 
 @pytest.fixture
-def trained(edge, taught):
+def taught(templates, tmp_path):
+    """Ten red and ten green pictures in a store, and a model "warm" of the one concept red, not trained yet."""
+    return shutil.copytree(templates / "taught", tmp_path, dirs_exist_ok=True)
+
+
+@pytest.fixture
+def trained(templates, tmp_path):
     """``taught``, and "warm" has its version v1."""
-    assert edge("train", "warm").exit_code == 0
-    return taught
+    return shutil.copytree(templates / "trained", tmp_path, dirs_exist_ok=True)

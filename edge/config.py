@@ -18,7 +18,8 @@ class Config:
 
     ``runtime``: "auto", "litert" or "tflite-runtime". ``delegate``: "auto" uses an Edge TPU when one is found,
     "edgetpu" fails without one, "none" stays on the CPU. ``threads`` 0 means one per core, at most 4.
-    ``backbones``: an extra folder with adopted backbones, searched before the packaged ones.
+    ``backbones``: an extra folder with adopted backbones, searched before the packaged ones. ``quiet`` takes out what
+    a runtime prints about itself when it starts; it redirects the process's standard error for that moment.
     """
 
     store: str = DEFAULT_STORE
@@ -26,6 +27,7 @@ class Config:
     delegate: str = "auto"
     threads: int = 0
     backbones: str | None = None
+    quiet: bool = False
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Config:
@@ -48,6 +50,6 @@ def _choice(environ: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> 
 
 def _count(environ: Mapping[str, str], name: str) -> int:
     value = environ.get(name) or "0"
-    if not value.isdigit() or int(value) > 64:
+    if not value.isdecimal() or int(value) > 64:
         raise InvalidArgument(f"{name}={value!r} is not a number from 0 to 64; 0 means one thread per core")
     return int(value)

@@ -8,6 +8,8 @@ on the header, before anything is decoded.
 from __future__ import annotations
 
 import io
+import math
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +42,7 @@ _ORIENTATION = 0x0112
 # Box-average down to this many times the target before the bicubic filter. 1.0 costs 1.0 ms where 2.0 costs 1.9 ms
 # (945 x 945 to 224 x 224) and moves a pixel by less than one level of 255 on average.
 _REDUCING_GAP = 1.0
+_STRIP = 1 << 20
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -89,20 +92,24 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> bytes:
     """The bytes of an image file, refused unread when larger than ``limits.max_bytes``."""
     try:
         if not path.is_file():
-            what = "is a directory" if path.is_dir() else "does not exist"
+            what = "is a directory" if path.is_dir() else "is no file" if path.exists() else "does not exist"
             raise NotFound(f"{path} {what}; give the path of an image file")
-        if path.stat().st_size > limits.max_bytes:
-            raise BadImage(f"{path} is larger than {limits.max_bytes >> 20} MiB; give a smaller picture")
-        return path.read_bytes()
+        small = path.stat().st_size <= limits.max_bytes
+        data = path.read_bytes() if small else b""
     except PermissionError as error:
         raise BadImage(f"{path} cannot be read ({error.strerror}); check its permissions") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL inside the path
         raise BadImage(f"{str(path)!r} cannot be read ({error}); give the path of an image file") from error
+    if not small:
+        raise BadImage(f"{path} is larger than {limits.max_bytes >> 20} MiB; give a smaller picture")
+    return data
 
 
 def decode(data: bytes, preprocessing: Preprocessing, limits: Limits = DEFAULT_LIMITS) -> tuple[ImageFacts, Pixels]:
     """Decode encoded bytes; returns what the header says and the prepared picture, as in ``prepare``."""
     with _opened(data, limits) as image:
+        if image.format == "TIFF":
+            image.load()  # turns the picture by itself, and takes the orientation out
         orientation = _orientation(image)
         facts = _facts(image, orientation)
         box = _crop_box(image.size, _sideways(preprocessing, orientation))
@@ -111,12 +118,6 @@ def decode(data: bytes, preprocessing: Preprocessing, limits: Limits = DEFAULT_L
         if orientation in _TRANSPOSE:
             resized = resized.transpose(_TRANSPOSE[orientation])
         return facts, np.asarray(resized)
-
-
-def inspect(data: bytes, limits: Limits = DEFAULT_LIMITS) -> ImageFacts:
-    """Facts from the header alone; nothing is decoded. Raises BadImage."""
-    with _opened(data, limits) as image:
-        return _facts(image, _orientation(image))
 
 
 def encode_png(pixels: Pixels) -> bytes:
@@ -147,6 +148,8 @@ def _opened(data: bytes, limits: Limits) -> Iterator[Image.Image]:
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, TypeError) as error:
         # Pillow's decoders report damage with any of these; which one depends on the format
         raise BadImage(f"damaged or truncated picture ({error}); copy the file again or leave it out") from error
+    except MemoryError as error:
+        raise BadImage("there is not enough memory to decode this picture; scale it down first") from error
 
 
 def _too_many_pixels(size: str, limits: Limits) -> BadImage:
@@ -155,22 +158,17 @@ def _too_many_pixels(size: str, limits: Limits) -> BadImage:
 
 
 def _orientation(image: Image.Image) -> int:
+    """EXIF's orientation, 1 to 8; anything else there counts as 1, upright."""
     try:
         value = image.getexif().get(_ORIENTATION, 1)
-    except (
-        SyntaxError,
-        ValueError,
-        KeyError,
-        TypeError,
-        OSError,
-    ):  # broken EXIF is no reason to refuse pixels
-        return 1
-    return value if isinstance(value, int) else 1
+    except (SyntaxError, ValueError, KeyError, TypeError, OSError, struct.error):
+        return 1  # broken EXIF is no reason to refuse pixels
+    return value if isinstance(value, int) and value in _TRANSPOSE else 1
 
 
 def _facts(image: Image.Image, orientation: int) -> ImageFacts:
     width, height = image.size
-    if orientation >= 5 and orientation in _TRANSPOSE:
+    if orientation >= 5:
         width, height = height, width
     return ImageFacts(MEDIA_TYPES[image.format or ""], width, height)
 
@@ -206,31 +204,54 @@ def _draft(image: Image.Image, box: Box, preprocessing: Preprocessing) -> Box:
     width, height = image.size
     need = max(preprocessing.width / (box[2] - box[0]), preprocessing.height / (box[3] - box[1]))
     if need < 0.5:
-        image.draft(None, (max(1, int(width * need)), max(1, int(height * need))))
-    across, down = image.size[0] / width, image.size[1] / height
-    return box[0] * across, box[1] * down, box[2] * across, box[3] * down
+        drafted = image.draft(None, (max(1, int(width * need)), max(1, int(height * need))))
+        if drafted is not None:
+            # of the scaled size before it was rounded up: the last column may stand for less than a whole block
+            across, down = drafted[1][2] / width, drafted[1][3] / height
+            return box[0] * across, box[1] * down, box[2] * across, box[3] * down
+    return box
 
 
 def _resize(image: Image.Image, box: Box, preprocessing: Preprocessing) -> Image.Image:
     size = (preprocessing.width, preprocessing.height)
-    flat = _flattened(image)
-    if flat.size == size and box == (0, 0, *size):
-        return flat.convert("RGB")
-    return flat.resize(size, Image.Resampling.BICUBIC, box=box, reducing_gap=_REDUCING_GAP).convert("RGB")
+    if image.mode not in ("RGB", "L") or "transparency" in image.info:
+        image, box = _flattened(image, box, size)
+    if image.size == size and box == (0, 0, *size):
+        return image.convert("RGB")
+    return image.resize(size, Image.Resampling.BICUBIC, box=box, reducing_gap=_REDUCING_GAP).convert("RGB")
 
 
-def _flattened(image: Image.Image) -> Image.Image:
-    """To a mode that resizes without surprises; transparency is laid over white, 16 bits become 8."""
-    if image.mode in ("RGB", "L"):
-        return image
+def _flattened(image: Image.Image, box: Box, size: tuple[int, int]) -> tuple[Image.Image, Box]:
+    """As plain RGB, already box-averaged as ``resize`` would, and the box in it.
+
+    Strip by strip, because a large picture that exists several times does not fit into a small board's memory.
+    """
+    across = int((box[2] - box[0]) / size[0] / _REDUCING_GAP) or 1
+    down = int((box[3] - box[1]) / size[1] / _REDUCING_GAP) or 1
+    # where ``resize`` begins to average: strips of an opaque picture give exactly what it gives
+    left, top, right, bottom = _around(box, size, image.size, reach=1.5 if across * down > 1 else 3.0)
+    shift = 8 if image.mode.startswith("I;16") or (image.mode == "I" and _highest(image) > 255) else 0
+    small = Image.new("RGB", (-((left - right) // across), -((top - bottom) // down)))
+    rows = max(1, _STRIP // ((right - left) * down)) * down
+    for y in range(top, bottom, rows):
+        strip = _plain(image.crop((left, y, right, min(y + rows, bottom))), shift)
+        small.paste(strip.reduce((across, down)), (0, (y - top) // down))
+    return small, ((box[0] - left) / across, (box[1] - top) / down, (box[2] - left) / across, (box[3] - top) / down)
+
+
+def _highest(image: Image.Image) -> float:
+    """A 32-bit picture says nowhere how many of its bits it uses."""
+    highest = image.getextrema()[1]
+    return highest if isinstance(highest, int | float) else 255
+
+
+def _plain(image: Image.Image, shift: int) -> Image.Image:
+    """To RGB; transparency is laid over white, ``shift`` bits of a deeper picture are dropped."""
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
     if image.mode.startswith("I"):
-        deep = np.asarray(image).astype(np.int64)
-        top = 65535 if deep.size and deep.max() > 255 else 255
-        return Image.fromarray((deep.clip(0, top) * 255 // top).astype(np.uint8))
+        image = Image.fromarray((np.asarray(image) >> shift).clip(0, 255).astype(np.uint8))
     return image.convert("RGB")
 
 
@@ -247,7 +268,7 @@ def _checked(pixels: Pixels) -> Pixels:
 def _prepare_array(pixels: Pixels, preprocessing: Preprocessing) -> Pixels:
     pixels = _checked(pixels)
     box = _crop_box((pixels.shape[1], pixels.shape[0]), preprocessing)
-    pixels, box = _sliced(pixels, box)
+    pixels, box = _sliced(pixels, box, (preprocessing.width, preprocessing.height))
     if pixels.shape == (preprocessing.height, preprocessing.width, 3) and _whole(box, pixels):
         return pixels
     return np.asarray(_resize(Image.fromarray(pixels), box, preprocessing))
@@ -257,8 +278,14 @@ def _whole(box: Box, pixels: Pixels) -> bool:
     return box == (0, 0, pixels.shape[1], pixels.shape[0])
 
 
-def _sliced(pixels: Pixels, box: Box) -> tuple[Pixels, Box]:
-    """Leave out rows and columns outside the box (a view), so that they are never copied."""
-    left, top = int(box[0]), int(box[1])
-    right, bottom = -int(-box[2] // 1), -int(-box[3] // 1)
+def _sliced(pixels: Pixels, box: Box, size: tuple[int, int]) -> tuple[Pixels, Box]:
+    """Leave out rows and columns that cannot matter (a view), so that they are never copied."""
+    left, top, right, bottom = _around(box, size, (pixels.shape[1], pixels.shape[0]), reach=3.0)
     return pixels[top:bottom, left:right], (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
+
+
+def _around(box: Box, size: tuple[int, int], whole: tuple[int, int], reach: float) -> tuple[int, int, int, int]:
+    """The box and what a filter of ``reach`` steps of the result (at least as many pixels) sees around it."""
+    wide, high = (reach * max(1.0, (box[i + 2] - box[i]) / size[i]) for i in (0, 1))
+    left, top = max(0, int(box[0] - wide)), max(0, int(box[1] - high))
+    return left, top, min(whole[0], math.ceil(box[2] + wide)), min(whole[1], math.ceil(box[3] + high))

@@ -225,6 +225,11 @@ class EmbeddingSpec:
         """d, the numbers of all parts."""
         return sum(part.size for part in self.parts)
 
+    @classmethod
+    def single(cls, size: int, zero_point: int, scale: float, transform: Transform = "sqrt") -> EmbeddingSpec:
+        """The spec of a backbone with one output."""
+        return cls((EmbeddingPart(size, zero_point, scale, transform),))
+
 
 @dataclass(frozen=True, slots=True)
 class BackboneCard:

@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -14,23 +15,29 @@ from edge.errors import BadBackbone, NotFound
 from edge.types import BackboneCard, EmbeddingPart, EmbeddingSpec, Fit, Preprocessing, Quantisation, Transform
 
 _T = TypeVar("_T", str, int, float)
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
 _MAX_BYTES = 1 << 20
 
 
 def read_card(path: Path) -> BackboneCard:
     """Read and check a card. Raises NotFound, or BadBackbone naming the first field that is wrong."""
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise BadBackbone(f"{path} is too large for a card; export or adopt the backbone again")
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
     except FileNotFoundError as error:
         raise NotFound(f"{path} does not exist; `edge backbone list` shows what is installed") from error
     except OSError as error:
         raise BadBackbone(f"{path} cannot be read ({error.strerror}); copy it again") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    if len(data) > _MAX_BYTES:
+        raise BadBackbone(f"{path} is too large for a card; export or adopt the backbone again")
+    try:
+        table = tomllib.loads(data.decode())
+    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, a number of thousands of digits
         raise BadBackbone(f"{path} is no TOML ({error}); copy it again") from error
-    return parse_card(table, str(path))
+    card = parse_card(table, str(path))
+    if card.name != path.stem:
+        raise BadBackbone(f"{path} is the card of {card.name!r}; name it {card.name}.toml, like the .tflite beside it")
+    return card
 
 
 def parse_card(table: Mapping[str, Any], where: str) -> BackboneCard:
@@ -123,9 +130,12 @@ class _Fields:
 
     def get(self, key: str, kind: type[_T], default: _T | None = None) -> _T:
         value = self._table.get(key, default)
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        if kind is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 53:
             value = float(value)
-        self.require(isinstance(value, kind) and not isinstance(value, bool), f"{key} is missing or no {kind.__name__}")
+        good = isinstance(value, kind) and not isinstance(value, bool)
+        self.require(
+            good and (not isinstance(value, float) or isfinite(value)), f"{key} is missing or no {kind.__name__}"
+        )
         return cast(_T, value)
 
     def name(self, key: str, default: Any = ...) -> Any:
@@ -133,7 +143,9 @@ class _Fields:
         value = self._table.get(key, default)
         if value is None:
             return None
-        self.require(isinstance(value, str) and _NAME.match(value) is not None, f"{key} is missing or not a plain name")
+        self.require(
+            isinstance(value, str) and PLAIN_NAME.match(value) is not None, f"{key} is missing or not a plain name"
+        )
         return value
 
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.backbone.card import read_card
+from edge.backbone.card import PLAIN_NAME, read_card
 from edge.errors import BadBackbone, NotFound
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ def find_card(name: str, config: Config) -> tuple[Path, BackboneCard]:
     """(folder, card) of one backbone. Raises NotFound, listing the names there are."""
     for folder in folders(config):
         path = folder / f"{name}.toml"
-        if "/" not in name and path.is_file():
+        if PLAIN_NAME.match(name) and path.is_file():
             return folder, read_card(path)
     known = sorted({path.stem for folder in folders(config) for path in folder.glob("*.toml")})
-    raise NotFound(f"no backbone {name!r}; there are: {', '.join(known) or 'none'}")
+    raise NotFound(f"no backbone {name[:128]!r}; there are: {', '.join(known) or 'none'}")
 
 
 def open_backbone(name: str, config: Config) -> Backbone:
@@ -66,6 +66,7 @@ def open_backbone(name: str, config: Config) -> Backbone:
         runtime=config.runtime,
         delegate=config.delegate,
         threads=config.threads,
+        quiet=config.quiet,
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from importlib import import_module, metadata
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,18 +22,26 @@ _LABELS = {"litert": "LiteRT", "tflite-runtime": "tflite-runtime"}
 
 def installed() -> dict[str, str]:
     """Runtimes that can be imported here: name -> version."""
+    from importlib import metadata  # slow to import, and only people want versions
+
     found = {}
-    for name, (distribution, module) in RUNTIMES.items():
-        if find_spec(module.split(".")[0]) is not None:
-            found[name] = metadata.version(distribution)
+    for name in _importable():
+        try:
+            found[name] = metadata.version(RUNTIMES[name][0])
+        except metadata.PackageNotFoundError:  # from a system's packages or a nightly one, under another name
+            found[name] = "of unknown version"
     return found
+
+
+def _importable() -> list[str]:
+    return [name for name, (_, module) in RUNTIMES.items() if find_spec(module.split(".")[0]) is not None]
 
 
 def choose(wanted: str) -> str:
     """The runtime to use for ``wanted`` ("auto" or a name). Raises RuntimeMissing."""
-    found = installed()
+    found = _importable()
     if wanted == "auto" and found:
-        return next(iter(found))
+        return found[0]
     if wanted in found:
         return wanted
     what = "a TFLite runtime" if wanted == "auto" else wanted
@@ -60,17 +70,40 @@ def module(name: str) -> Any:
         ) from error
 
 
-def start(data: bytes, *, runtime: str, threads: int, delegates: tuple[Any, ...] = ()) -> Any:
-    """An interpreter with its tensors allocated. ``data`` is the whole file. Raises BadBackbone, RuntimeMissing."""
+def start(data: bytes, *, runtime: str, threads: int, delegates: tuple[Any, ...] = (), quiet: bool = False) -> Any:
+    """An interpreter with its tensors allocated. ``data`` is the whole file; ``quiet`` as in ``Config``.
+
+    Raises BadBackbone, RuntimeMissing.
+    """
     try:
-        interpreter = module(runtime).Interpreter(
-            model_content=data, num_threads=threads, experimental_delegates=list(delegates) or None
-        )
-        interpreter.allocate_tensors()
+        with _without_chatter() if quiet else nullcontext():
+            interpreter = module(runtime).Interpreter(
+                model_content=data, num_threads=threads, experimental_delegates=list(delegates) or None
+            )
+            interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BadBackbone(f"the runtime refuses this file ({reason}); export or copy it again") from error
     return interpreter
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """LiteRT writes a line to file descriptor 2 at every start and has no switch for it; all other lines pass."""
+    try:
+        before = os.dup(2)
+    except OSError:  # there is no standard error
+        yield
+        return
+    caught = os.memfd_create("chatter")
+    os.dup2(caught, 2)
+    try:
+        yield
+    finally:
+        os.dup2(before, 2)
+        with os.fdopen(before, "wb") as errors, os.fdopen(caught, "rb") as lines, suppress(OSError):
+            lines.seek(0)
+            errors.writelines(line for line in lines if not line.startswith(b"INFO: "))
 
 
 def read_file(path: Path, limit: int = 256 << 20) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from edge.backbone import delegate as edgetpu
 from edge.backbone import runtime as runtimes
 from edge.errors import BadBackbone, HardwareMissing, InvalidArgument
-from edge.types import BackboneCard, Quantisation
+from edge.types import BackboneCard
 
 _CUSTOM_OP = b"edgetpu-custom-op"
 
@@ -24,29 +25,37 @@ class TfliteBackbone:
     and no Edge TPU can be used, RuntimeMissing.
     """
 
-    def __init__(self, card: BackboneCard, data: bytes, *, runtime: str, delegate: str, threads: int) -> None:
+    def __init__(
+        self, card: BackboneCard, data: bytes, *, runtime: str, delegate: str, threads: int, quiet: bool = False
+    ) -> None:
         self._card = card
         name = runtimes.choose(runtime)
         count = runtimes.thread_count(threads)
         compiled = _CUSTOM_OP in data
         delegates, where = _delegates(name, delegate, compiled)
         try:
-            self._interpreter = runtimes.start(data, runtime=name, threads=count, delegates=delegates)
+            self._interpreter = runtimes.start(data, runtime=name, threads=count, delegates=delegates, quiet=quiet)
         except BadBackbone as error:
             if compiled:
                 raise edgetpu.version_mismatch(str(error)) from error
             raise
-        self.runtime = where or f"{runtimes.label(name)}, {count} thread{'s' if count > 1 else ''}"
+        self._name, self._threads, self._where = name, count, where
         self._lock = threading.Lock()
         self._input = _single(self._interpreter.get_input_details(), "input")
         self._outputs = self._interpreter.get_output_details()
         self._check()
-        self._flip = _is_flip(card.input)
-        self._table = None if self._flip else _table(card)
+        table = _table(card)
+        self._table = None if np.array_equal(table, np.arange(-128, 128)) else table
 
     @property
     def card(self) -> BackboneCard:
         return self._card
+
+    @property
+    def runtime(self) -> str:
+        """ "LiteRT 2.3.0, 2 threads" or "Edge TPU (usb)"."""
+        threads = f"{self._threads} thread{'s' if self._threads > 1 else ''}"
+        return self._where or f"{runtimes.label(self._name)}, {threads}"
 
     def embed(self, picture: NDArray[np.uint8]) -> NDArray[np.int8]:
         """(height, width, 3) uint8 -> (d,) int8, as in ``edge.backbone.base.Backbone``."""
@@ -72,18 +81,32 @@ class TfliteBackbone:
     def _check(self) -> None:
         card = self._card
         shape = (1, card.preprocessing.height, card.preprocessing.width, 3)
-        if tuple(self._input["shape"]) != shape or np.dtype(self._input["dtype"]).name != card.input.dtype:
+        given, dtype = tuple(self._input["shape"].tolist()), np.dtype(self._input["dtype"]).name
+        if given != shape or dtype != card.input.dtype:
             raise BadBackbone(
-                f"{card.name} takes {np.dtype(self._input['dtype']).name} {tuple(self._input['shape'])} but its card "
-                f"says {card.input.dtype} {shape}; export or adopt it again"
+                f"{card.name} takes {dtype} {given} but its card says {card.input.dtype} {shape}; "
+                "export or adopt it again"
             )
-        sizes = [int(np.prod(output["shape"])) for output in self._outputs]
+        given = [math.prod(output["shape"].tolist()) for output in self._outputs]
         kinds = {np.dtype(output["dtype"]).name for output in self._outputs}
         expected = [part.size for part in card.embedding.parts]
-        if sizes != expected or kinds not in ({"int8"}, {"uint8"}):
+        if given != expected or kinds not in ({"int8"}, {"uint8"}):
             raise BadBackbone(
-                f"{card.name} gives {sizes} numbers of {', '.join(sorted(kinds))} but its card says {expected} of "
+                f"{card.name} gives {given} numbers of {', '.join(sorted(kinds))} but its card says {expected} of "
                 "8 bits; export or adopt it again"
+            )
+        self._check_numbers("takes", self._input, card.input.scale, card.input.zero_point)
+        shift = 128 if kinds == {"uint8"} else 0
+        for output, part in zip(self._outputs, card.embedding.parts, strict=True):
+            self._check_numbers("gives", output, part.scale, part.zero_point + shift)
+
+    def _check_numbers(self, verb: str, tensor: dict[str, Any], scale: float, zero_point: int) -> None:
+        """The card's quantisation is the file's: otherwise every embedding would be quietly wrong."""
+        has = tensor["quantization"]
+        if has[0] and (not np.isclose(has[0], scale, rtol=1e-3) or has[1] != zero_point):
+            raise BadBackbone(
+                f"{self._card.name} {verb} numbers of scale {has[0]:.6g} and zero point {has[1]} but its card says "
+                f"{scale:.6g} and {zero_point}; export or adopt it again"
             )
 
 
@@ -106,10 +129,6 @@ def _delegates(runtime: str, wanted: str, compiled: bool) -> tuple[tuple[Any, ..
         raise HardwareMissing("this backbone is compiled for the Edge TPU; use EDGE_DELEGATE=auto or another backbone")
     loaded, device = edgetpu.load(runtime)
     return (loaded,), f"Edge TPU ({device.bus})"
-
-
-def _is_flip(quantisation: Quantisation) -> bool:
-    return quantisation.dtype == "int8" and quantisation.zero_point == -1 and quantisation.scale == 1 / 128
 
 
 def _table(card: BackboneCard) -> NDArray[np.generic]:

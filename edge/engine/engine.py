@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from edge.backbone import catalogue
 from edge.config import DEFAULT_BACKBONE, Config
-from edge.engine.learning import Learner
 from edge.engine.model import Model
 from edge.engine.pictures import Picture, collect, collect_folders
-from edge.errors import BackboneChanged, BadImage, EdgeError, InvalidArgument, NotFound
-from edge.head.background import Background
+from edge.errors import (
+    BackboneChanged,
+    BadImage,
+    Conflict,
+    EdgeError,
+    InvalidArgument,
+    NotFound,
+    StoreCorrupt,
+    StoreUnavailable,
+)
 from edge.image import decode
 from edge.store import NewInput, Store
 from edge.store.names import check_names
 from edge.types import BackboneCard, Concept, Finding, Input
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what only training needs is imported there: a cold predict waits for every import
+    from concurrent.futures import ThreadPoolExecutor
+
     from edge.backbone.base import Backbone
+    from edge.engine.learning import Learner
+    from edge.head.background import Background
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) as a long verb goes on."""
@@ -52,7 +63,8 @@ class Engine:
         self.config = config
         self._backbone: Backbone | None = None
         self._learner: Learner | None = None
-        self._trainer = ThreadPoolExecutor(1, thread_name_prefix="edge-train")
+        self._trainer: ThreadPoolExecutor | None = None
+        self._guard = Lock()
 
     @classmethod
     def open(
@@ -77,15 +89,33 @@ class Engine:
         try:
             if store.setting("backbone") is None and not store.read_only:
                 card = card_of(backbone or DEFAULT_BACKBONE, config)
-                store.set_settings(backbone=card.name, backbone_sha256=card.sha256)
+                store.default_settings(backbone=card.name, backbone_sha256=card.sha256)
         except BaseException:
             store.close()
             raise
         return cls(store, config)
 
+    @classmethod
+    def init(
+        cls, path: str | Path | None = None, *, backbone: str | None = None, config: Config | None = None
+    ) -> tuple[Engine, bool]:
+        """Make a store, or open the one that is there; the second value says whether it was made.
+
+        Raises as ``open`` does, and Conflict when the store is there and uses another backbone than the one named.
+        """
+        config = config or Config.from_environment(os.environ)
+        made = not (Path(path or config.store) / "store.sqlite").exists()
+        engine = cls.open(path, backbone=backbone, config=config)
+        used = engine.backbone_name
+        if backbone is not None and backbone != used:
+            engine.close()
+            raise Conflict(f"the store is there and uses {used}; to change that, run: edge backbone use {backbone}")
+        return engine, made
+
     def close(self) -> None:
         """Finish trainings that were started here, then give everything back."""
-        self._trainer.shutdown(wait=True)
+        if self._trainer is not None:
+            self._trainer.shutdown(wait=True)
         if self._backbone is not None:
             self._backbone.close()
         self.store.close()
@@ -110,19 +140,32 @@ class Engine:
         """The open backbone. Raises BackboneChanged when its file is not the one the store was filled with."""
         if self._backbone is None or self._backbone.card.sha256 != self.store.setting("backbone_sha256"):
             opened = catalogue.open_backbone(self.backbone_name, self.config)
-            if opened.card.sha256 != self.store.setting("backbone_sha256"):
-                raise BackboneChanged(
-                    f"the file of backbone {opened.card.name} has changed since the store was filled; run: "
-                    f"edge backbone use {opened.card.name}"
-                )
+            self._same(opened.card)
             self._backbone, self._learner = opened, None
         return self._backbone
 
     @property
+    def card(self) -> BackboneCard:
+        """The backbone's card, without starting a runtime. Raises as ``backbone`` does."""
+        if self._backbone is not None:
+            return self.backbone.card
+        return self._same(card_of(self.backbone_name, self.config))
+
+    def _same(self, card: BackboneCard) -> BackboneCard:
+        if card.sha256 != self.store.setting("backbone_sha256"):
+            raise BackboneChanged(
+                f"the file of backbone {card.name} has changed since the store was filled; run: "
+                f"edge backbone use {card.name}"
+            )
+        return card
+
+    @property
     def learner(self) -> Learner:
         """What trains under the store's backbone."""
-        card = self.backbone.card
-        if self._learner is None:
+        from edge.engine.learning import Learner
+
+        card = self.card
+        if self._learner is None or self._learner.card.sha256 != card.sha256:
             self._learner = Learner(self.store, card, background_of(card.name, self.config))
         return self._learner
 
@@ -137,19 +180,32 @@ class Engine:
         embeddings were computed. Raises NotFound, BadBackbone, StoreCorrupt (a picture is gone).
         """
         new = catalogue.open_backbone(name, self.config)
+        inputs, sha256, size = self.store.inputs, new.card.sha256, new.card.embedding.size
         done = 0
-        while missing := self.store.inputs.missing_embeddings(new.card.sha256):
+        while True:
+            missing = inputs.missing_embeddings(sha256, size)
             total = done + len(missing)
             for start in range(0, len(missing), _BATCH):
-                part = missing[start : start + _BATCH]
-                rows = [(one.id, self._embed(new, self.store.inputs.read(one))) for one in part]
-                self.store.inputs.set_embeddings(rows, backbone_sha256=new.card.sha256)
+                part = inputs.by_number(missing[start : start + _BATCH])
+                inputs.set_embeddings(self._recomputed(new, part), backbone_sha256=sha256)
                 done += len(part)
                 if progress:
-                    progress(done, total)
-        self.store.set_settings(backbone=new.card.name, backbone_sha256=new.card.sha256)
+                    progress(min(done, total), total)
+            if self.store.use_backbone(name, sha256, size):  # else another process has added some meanwhile
+                break
         self._backbone, self._learner = new, None
         return done
+
+    def _recomputed(self, backbone: Backbone, part: Mapping[int, Input]) -> list[tuple[int, bytes]]:
+        """Embeddings of inputs by number. A removed input whose picture is gone must not keep the others."""
+        rows = []
+        for number, one in part.items():
+            try:
+                rows.append((number, self._embed(backbone, self.store.inputs.read(one))))
+            except StoreCorrupt:
+                if self.store.inputs.visible(number):
+                    raise
+        return rows
 
     def _embed(self, backbone: Backbone, data: bytes) -> bytes:
         return backbone.embed(decode(data, backbone.card.preprocessing)[1]).tobytes()
@@ -182,24 +238,44 @@ class Engine:
         else:
             found = collect(pictures, labels)
         check_names({name for one in found for name in one.annotations}, "concept")
-        backbone = self.backbone
+        from concurrent.futures import ThreadPoolExecutor
+
         inputs: list[Input] = []
         refused: list[tuple[str, str]] = []
         created = 0
         with ThreadPoolExecutor(2, thread_name_prefix="edge-decode") as pool:
             for start in range(0, len(found), _BATCH):
-                batch = list(pool.map(lambda one: _loaded(one, backbone), found[start : start + _BATCH]))
-                good = [one for one in batch if isinstance(one, NewInput)]
-                failures = [one for one in batch if not isinstance(one, NewInput)]
+                try:
+                    stored, failures = self._add_batch(pool, found[start : start + _BATCH], by)
+                except StoreUnavailable as error:
+                    if not inputs:
+                        raise
+                    raise StoreUnavailable(
+                        f"{len(inputs)} of {len(found)} pictures are stored, then: {error}"
+                    ) from error
                 if failures and len(found) == 1:
                     raise failures[0][1]
                 refused += [(source, str(error)) for source, error in failures]
-                stored = self.store.inputs.add(good, by=by)
                 inputs += [one for one, _ in stored]
                 created += sum(new for _, new in stored)
                 if progress:
                     progress(min(start + _BATCH, len(found)), len(found))
         return Added(tuple(inputs), created, tuple(refused))
+
+    def _add_batch(
+        self, pool: ThreadPoolExecutor, part: list[Picture], by: str
+    ) -> tuple[list[tuple[Input, bool]], list[tuple[str, EdgeError]]]:
+        """Load and store some pictures in one transaction: what was stored, and what could not be read."""
+        while True:
+            backbone = self.backbone
+            batch = list(pool.map(lambda one: _loaded(one, backbone), part))  # noqa: B023 used up at once
+            failures = [one for one in batch if not isinstance(one, NewInput)]
+            good = [one for one in batch if isinstance(one, NewInput)]
+            try:
+                return self.store.inputs.add(good, by=by), failures
+            except BackboneChanged:
+                if backbone.card.sha256 == self.store.setting("backbone_sha256"):
+                    raise  # else another process has just changed it: embed them again
 
     def annotate(
         self,
@@ -263,7 +339,6 @@ class Engine:
         info = self.store.models.create(
             name, wanted, mutually_exclusive=mutually_exclusive, closed_environment=closed_environment
         )
-        self.store.inputs.ensure_concepts(wanted)
         return Model(self, info)
 
     def model(self, name: str) -> Model:
@@ -298,7 +373,12 @@ class Engine:
     @property
     def trainer(self) -> ThreadPoolExecutor:
         """The one thread that trains."""
-        return self._trainer
+        from concurrent.futures import ThreadPoolExecutor
+
+        with self._guard:
+            if self._trainer is None:
+                self._trainer = ThreadPoolExecutor(1, thread_name_prefix="edge-train")
+            return self._trainer
 
 
 def card_of(name: str, config: Config) -> BackboneCard:
@@ -310,6 +390,8 @@ def card_of(name: str, config: Config) -> BackboneCard:
 
 def background_of(name: str, config: Config) -> Background | None:
     """What a backbone's default negatives look like, or None where it ships none."""
+    from edge.head.background import Background
+
     if name in catalogue.BUILTIN:
         return None
     folder, card = catalogue.find_card(name, config)

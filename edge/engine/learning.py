@@ -39,6 +39,11 @@ class Learner:
         self._kept: tuple[ModelInfo, _Fresh] | None = None  # one model's: 13 MB each at 1 280 dimensions
         self._guard = threading.Lock()
 
+    @property
+    def card(self) -> BackboneCard:
+        """The backbone whose embeddings it trains on."""
+        return self._card
+
     def run(self, model: ModelInfo, version: VersionInfo) -> VersionInfo:
         """Take a queued version to TRAINED, or to FAILED with a reason; raises what made it fail."""
         try:
@@ -146,7 +151,7 @@ def judge(statistics: Statistics, training: Training, rows: Rows, *, total: int)
     if statistics.mutually_exclusive:
         # what the statistics made of the labels: one concept's positives are the others' negatives
         groups = statistics.groups(rows.labels)
-        labels = np.where(groups.any(axis=1)[:, np.newaxis], groups[:, : len(statistics.concepts)], -1).astype(np.int8)
+        labels = np.where(groups.any(axis=1, keepdims=True), groups[:, : len(statistics.concepts)], -1).astype(np.int8)
     scored = Scored(
         statistics.concepts,
         statistics.mutually_exclusive,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +17,8 @@ from edge.image import prepare
 from edge.types import ConceptScore, Evaluation, ModelInfo, Prediction, VersionInfo, VersionStatus
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from edge.engine.engine import Engine, Progress
     from edge.export.fuse import Exported
 
@@ -84,13 +84,16 @@ class ModelVersion:
             try:
                 with suppress(EdgeError):
                     self._future.result(timeout)
-            except FutureTimeout:
+            except TimeoutError:  # concurrent.futures' is the builtin one
                 raise TimeoutError(f"{self!r} is not finished after {timeout} s") from None
+            if not self.status.finished:  # a full disk kept the failure itself from being written
+                self._engine.store.models.recover()
             return self
         until = None if timeout is None else time.monotonic() + timeout
         while not self.status.finished:
             if until is not None and time.monotonic() > until:
                 raise TimeoutError(f"{self!r} is not finished after {timeout} s")
+            self._engine.store.models.recover()  # the process that trains it may have been killed
             time.sleep(_POLL_SECONDS)
         return self
 
@@ -125,7 +128,7 @@ class Model:
         Training again undoes a ``rollback``. Raises NotFound (deleted), BackboneChanged, StoreUnavailable.
         """
         info, learner = self.info, self._engine.learner
-        card = self._engine.backbone.card
+        card = self._engine.card
         with ExitStack() as held:
             held.enter_context(self._store.models.claimed())
             version = self._store.models.create_version(self.name, backbone=card.name, backbone_sha256=card.sha256)
@@ -154,12 +157,11 @@ class Model:
         ``max_concepts`` shorten the answer, ``select`` names the concepts wanted. Raises BadImage, NotFound,
         NotTrained, BackboneChanged, InvalidArgument.
         """
-        info, head = self._head(version)
-        _check_output(head.concepts, min_value, max_concepts, select)
+        wanted = set(select)
+        info, head = self.check_output(version, min_value, max_concepts, wanted)
         backbone = self._engine.backbone
         embedding = backbone.embed(prepare(picture, backbone.card.preprocessing))
         values, known = head.predict(embedding[np.newaxis])
-        wanted = set(select)
         scores = [
             ConceptScore(concept, value, concept)
             for concept, value in zip(head.concepts, values[0].tolist(), strict=True)
@@ -175,10 +177,24 @@ class Model:
             path=str(picture) if isinstance(picture, str | Path) else None,
         )
 
+    def check_output(
+        self, version: str | None, min_value: float, max_concepts: int | None, select: Iterable[str]
+    ) -> tuple[VersionInfo, TrainedHead]:
+        """The version and head that ``predict`` would use, once what is asked of it can be answered."""
+        info, head = self._head(version)
+        if not 0 <= min_value <= 1:
+            raise InvalidArgument(f"min_value {min_value} is outside [0, 1]; give a number between them")
+        if max_concepts is not None and max_concepts < 1:
+            raise InvalidArgument(f"max_concepts {max_concepts} is no positive number; give at least 1")
+        for name in select:
+            if name not in head.concepts:
+                raise NotFound(f"the model has no concept {name!r}; it has: {', '.join(head.concepts)}")
+        return info, head
+
     def head(self, version: str | None = None) -> tuple[VersionInfo, TrainedHead]:
         """A trained version and its head. Raises NotTrained, NotFound, BadHead, BackboneChanged."""
         info = self._choose(version)
-        if info.backbone_sha256 != self._engine.backbone.card.sha256:
+        if info.backbone_sha256 != self._engine.card.sha256:
             raise BackboneChanged(
                 f"{info.model} {info.id} was trained under backbone {info.backbone}, the store now uses "
                 f"{self._engine.backbone_name}; run: edge train {info.model}"
@@ -197,21 +213,27 @@ class Model:
         found: tuple[VersionInfo, TrainedHead] = self._here.found
         return found
 
+    @property
+    def in_use(self) -> VersionInfo | None:
+        """The version ``predict`` uses: the one ``rollback`` pinned, else the newest trained one, None without any."""
+        pinned = self.info.pinned_version
+        if pinned is not None:
+            return self._store.models.version(self.name, pinned)
+        versions = self._store.models.versions(self.name)
+        return next((one for one in versions if one.status is VersionStatus.TRAINED), None)
+
     def _choose(self, version: str | None) -> VersionInfo:
         if version is not None:
             return self._trained(self._store.models.version(self.name, version))
-        pinned = self.info.pinned_version
-        if pinned is not None:
-            return self._trained(self._store.models.version(self.name, pinned))
-        versions = self._store.models.versions(self.name)
-        found = next((one for one in versions if one.status is VersionStatus.TRAINED), None)
+        found = self.in_use
         if found is None:
+            versions = self._store.models.versions(self.name)
             state = versions[0] if versions else None
             if state is not None and not state.status.finished:
                 raise NotTrained(f"model {self.name!r} is still training its first version; wait for {state.id}")
             why = f" ({state.id} failed: {state.reason})" if state is not None else ""
             raise NotTrained(f"model {self.name!r} has no trained version{why}; run: edge train {self.name}")
-        return found
+        return self._trained(found)
 
     def _trained(self, version: VersionInfo) -> VersionInfo:
         if version.status is not VersionStatus.TRAINED:
@@ -227,7 +249,11 @@ class Model:
         """
         info, head = self.head()
         if folder is None:
-            assert info.evaluation is not None
+            if info.evaluation is None:
+                raise NotTrained(
+                    f"{info.model} {info.id} was installed and has no evaluation of its own; measure it with: "
+                    f"edge evaluate {info.model} --folder DIR"
+                )
             return info.evaluation
         from edge.engine.heldout import evaluate_folder
 
@@ -258,13 +284,3 @@ class Model:
         from edge.engine.exporting import export
 
         return export(self._engine, self, Path(path), version=version, full_integer=full_integer)
-
-
-def _check_output(concepts: tuple[str, ...], min_value: float, max_concepts: int | None, select: Iterable[str]) -> None:
-    if not 0 <= min_value <= 1:
-        raise InvalidArgument(f"min_value {min_value} is outside [0, 1]; give a number between them")
-    if max_concepts is not None and max_concepts < 1:
-        raise InvalidArgument(f"max_concepts {max_concepts} is no positive number; give at least 1")
-    for name in select:
-        if name not in concepts:
-            raise NotFound(f"the model has no concept {name!r}; it has: {', '.join(concepts)}")

@@ -9,6 +9,9 @@ from typing import Any
 from edge.errors import BadBackbone
 
 MAX_BYTES = 256 << 20
+DAMAGE = (struct.error, IndexError, ValueError, AttributeError, TypeError, OverflowError, MemoryError)
+"""What reading a damaged flatbuffer raises."""
+_MANY = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,22 @@ def open_model(data: bytes) -> Any:
 
     if len(data) < 16 or len(data) > MAX_BYTES or data[4:8] != b"TFL3":
         raise BadBackbone("not a TFLite file; give a .tflite file")
-    return Model.GetRootAs(data, 0)
+    model = Model.GetRootAs(data, 0)
+    _check_counts(model)
+    return model
+
+
+def _check_counts(model: Any) -> None:
+    """A damaged count would have the reader walk through the file for minutes."""
+    try:
+        counts = [model.SubgraphsLength(), model.OperatorCodesLength(), model.BuffersLength(), model.MetadataLength()]
+        if max(counts) < _MANY and model.SubgraphsLength() >= 1:
+            graph = model.Subgraphs(0)
+            counts += [graph.TensorsLength(), graph.OperatorsLength(), graph.InputsLength(), graph.OutputsLength()]
+    except DAMAGE as error:
+        raise BadBackbone(f"the file is damaged ({error}); copy it again") from error
+    if max(counts) >= _MANY:
+        raise BadBackbone("the file is damaged (too many parts); copy it again")
 
 
 def describe(data: bytes) -> GraphFacts:
@@ -58,7 +76,7 @@ def describe(data: bytes) -> GraphFacts:
             custom_ops=tuple(code.CustomCode().decode() for code in codes if code.CustomCode()),
             static=static,
         )
-    except (struct.error, IndexError, ValueError, AttributeError, TypeError, OverflowError, MemoryError) as error:
+    except DAMAGE as error:
         if isinstance(error, BadBackbone):
             raise
         raise BadBackbone(f"the file is damaged ({error}); copy it again") from error

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,17 +118,34 @@ class Statistics:
         start = len(_MAGIC) + 32
         if data[: len(_MAGIC)] != _MAGIC or hashlib.sha256(data[start:]).digest() != data[len(_MAGIC) : start]:
             raise BadHead("the statistics snapshot is damaged; it is rebuilt from the store")
-        with np.load(io.BytesIO(data[start:]), allow_pickle=False) as arrays:
+        try:
+            with np.load(io.BytesIO(data[start:]), allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
             header = json.loads(arrays["header"].tobytes())
-            watermark, self.n = int(header["watermark"]), int(header["n"])
-            if json.loads(json.dumps(self._header(watermark, backbone_sha256))) != header:
-                self.n = 0
-                raise BadHead("the statistics snapshot belongs to another model or backbone; it is rebuilt")
-            self.total, self.counts, self.sums = arrays["total"], arrays["counts"], arrays["sums"]
-            upper = np.triu_indices(self.spec.size)
-            self.scatter[upper] = arrays["upper"]
-            self.scatter.T[upper] = arrays["upper"]
+            watermark, n = int(header["watermark"]), int(header["n"])
+        except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+            raise BadHead(f"the statistics snapshot cannot be read ({error}); it is rebuilt") from error
+        self._take(arrays, header, watermark, n, backbone_sha256)
         return watermark
+
+    def _take(
+        self, arrays: dict[str, NDArray[Any]], header: object, watermark: int, n: int, backbone_sha256: str
+    ) -> None:
+        upper = np.triu_indices(self.spec.size)
+        ours = {"total": self.total, "upper": self.scatter[upper], "counts": self.counts, "sums": self.sums}
+        fits = all(
+            name in arrays
+            and (arrays[name].shape, arrays[name].dtype) == (array.shape, array.dtype)
+            and np.isfinite(arrays[name]).all()
+            for name, array in ours.items()
+        )
+        wanted = json.loads(json.dumps({**self._header(watermark, backbone_sha256), "n": n}))
+        if header != wanted or not fits:
+            raise BadHead("the statistics snapshot belongs to another model or backbone; it is rebuilt")
+        self.n = n
+        self.total, self.counts, self.sums = arrays["total"], arrays["counts"], arrays["sums"]
+        self.scatter[upper] = arrays["upper"]
+        self.scatter.T[upper] = arrays["upper"]
 
 
 def _resolved(shown: NDArray[np.bool_], not_shown: NDArray[np.bool_], closed: bool) -> NDArray[np.bool_]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zipfile
+import zlib
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -17,6 +19,8 @@ from edge.types import EmbeddingPart, EmbeddingSpec, LinearTail
 
 _MAGIC = b"edge-head-1\n"
 _MAX_BYTES = 256 << 20
+_UNREADABLE = (KeyError, ValueError, TypeError, OSError, EOFError, MemoryError, RecursionError, NotImplementedError,
+               zipfile.BadZipFile, zlib.error, OverflowError, AttributeError, IndexError, RuntimeError)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +102,9 @@ class TrainedHead:
         if len(data) > _MAX_BYTES or not intact:
             raise BadHead("the head is damaged or of another release; train the model again")
         try:
+            with zipfile.ZipFile(io.BytesIO(data[start:])) as archive:
+                if sum(one.file_size for one in archive.infolist()) > _MAX_BYTES:
+                    raise BadHead("the head is far too large; train the model again")
             with np.load(io.BytesIO(data[start:]), allow_pickle=False) as arrays:
                 header = json.loads(arrays["header"].tobytes())
                 head = cls(
@@ -115,7 +122,9 @@ class TrainedHead:
                     familiar=_array(arrays["familiar"], 1),
                     threshold=float(header["threshold"]),
                 )
-        except (KeyError, ValueError, TypeError, OSError, EOFError) as error:
+        except BadHead:
+            raise
+        except _UNREADABLE as error:
             raise BadHead(f"the head cannot be read ({error}); train the model again") from error
         shape = (len(head.concepts), head.spec.size)
         kin = head.distances
@@ -135,9 +144,20 @@ def _array(array: NDArray[np.generic], dimensions: int) -> NDArray[np.float32]:
 def known(
     familiarity: NDArray[np.floating], familiar: NDArray[np.floating], seen: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """(n,) conformal p-values: (1 + taught pictures at most as familiar) / (taught + 1) (Vovk et al. 2005).
+    """(n,) how familiar in [0, 1]: at least a conformal p-value, (1 + taught pictures at most as familiar) / (taught + 1)
+    (Vovk et al. 2005), and so honest about false alarms; linear between two taught pictures.
 
-    ``seen`` False (an embedding of zeros) gives 0. With m taught pictures no value is below 1 / (m + 1).
+    Below the least familiar taught picture, where a p-value is 1 / (taught + 1) whatever comes, it goes on falling, so
+    that strangers can be told apart. ``seen`` False (an embedding of zeros) gives 0.
     """
-    rank = np.searchsorted(familiar, familiarity, side="right")
-    return np.where(seen, (1.0 + rank) / (len(familiar) + 1.0), 0.0)
+    count = len(familiar)
+    if not count:
+        return np.where(seen, 1.0, 0.0)
+    rank = np.interp(familiarity, familiar, np.arange(1, count + 1, dtype=np.float64))
+    # ties: as many as are at most as familiar, which np.interp leaves open
+    rank = np.maximum(rank, np.searchsorted(familiar, familiarity, side="right"))
+    spread = max(float(familiar[count // 2] - familiar[0]), 1e-6 * abs(float(familiar[0])), 1e-12)
+    beyond = np.exp(np.minimum(familiarity - familiar[0], 0.0) / spread)
+    return np.where(
+        seen, np.where(familiarity < familiar[0], beyond, np.minimum(1.0 + rank, count + 1)) / (count + 1), 0.0
+    )

@@ -1,28 +1,27 @@
-"""Inputs, concepts, annotations and the change log."""
+"""Inputs, concepts and annotations; every change of a label goes into the log with it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from edge.errors import BackboneChanged, InvalidArgument, NotFound, StoreCorrupt
-from edge.store.database import Database, translated
-from edge.store.files import make_folder, stage, sync_folders
+from edge.errors import BackboneChanged, InvalidArgument, NotFound
+from edge.store.blobs import Blobs
+from edge.store.database import Database, Row
+from edge.store.examples import Examples
+from edge.store.failures import parsed, translated
 from edge.store.names import check_name, check_names
 from edge.types import UNKNOWN, Annotation, Concept, Input
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-_EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/bmp": "bmp", "image/tiff": "tif"}
+_COLUMNS = "number, id, sha256, media_type, size, width, height, source, added_at, metadata"
 _CHUNK = 500
+_PREFIX = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +40,12 @@ class NewInput:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class LabelChange:
-    """Net effect of the log on one input: labels (1, 0, -1) per asked concept, before and after."""
-
-    input: int
-    before: tuple[int, ...]
-    after: tuple[int, ...]
-
-
-class Inputs:
+class Inputs(Examples):
     """The part of the store that holds images and what is said about them."""
 
-    def __init__(self, database: Database, folder: Path, clock: Callable[[], datetime]) -> None:
-        self._database = database
-        self._folder = folder
+    def __init__(self, database: Database, blobs: Blobs, clock: Callable[[], datetime]) -> None:
+        super().__init__(database)
+        self._blobs = blobs
         self._clock = clock
 
     # --- adding and removing -------------------------------------------------------------------------------------
@@ -63,63 +53,75 @@ class Inputs:
     def add(self, new: Sequence[NewInput], *, by: str) -> list[tuple[Input, bool]]:
         """Store images: their bytes durably, then all rows in one transaction. (Input, created) each.
 
-        The same bytes again are the same input: annotations merge, a removed input comes back.
+        The same bytes again are the same input: annotations merge, a removed input comes back. All or nothing.
+        Raises InvalidArgument, BackboneChanged (the store has moved to another backbone meanwhile), StoreUnavailable.
         """
+        if not new:
+            return []
+        metadata = [_checked(one) for one in new]
         digests = [hashlib.sha256(one.data).hexdigest() for one in new]
-        with translated():
-            paths = [self._stage(digest, one) for digest, one in zip(digests, new, strict=True)]
-            sync_folders(path.parent for path in paths)
-        with self._database.write() as connection:
-            rows = [self._add_row(connection, one, digest, by) for one, digest in zip(new, digests, strict=True)]
-        return [(self.get(id), created) for id, created in rows]
+        with translated(), self._blobs.adding(self._used) as adding:
+            for one, digest in zip(new, digests, strict=True):
+                adding.stage(digest, one.media_type, one.data)
+            adding.sync()
+            with self._database.write() as connection:
+                _same_backbone(connection, new)
+                rows = [
+                    self._add_row(connection, one, digest, text, by)
+                    for one, digest, text in zip(new, digests, metadata, strict=True)
+                ]
+                found = self._by_number([number for number, _ in rows])
+        return [(found[number], created) for number, created in rows]
 
-    def _stage(self, digest: str, one: NewInput) -> Path:
-        path = self.blob_path(digest, one.media_type)
-        if not path.exists() or path.stat().st_size != len(one.data):
-            make_folder(path.parent)
-            stage(path, one.data)
-        return path
+    def _used(self, digests: Iterable[str]) -> set[str]:
+        return {digest for digest in digests if self._database.row("SELECT 1 FROM inputs WHERE sha256 = ?", (digest,))}
 
-    def _add_row(self, connection: sqlite3.Connection, one: NewInput, digest: str, by: str) -> tuple[str, bool]:
-        id = check_name(one.id or digest[:32], "input")
+    def _add_row(
+        self, connection: sqlite3.Connection, one: NewInput, digest: str, metadata: str, by: str
+    ) -> tuple[int, bool]:
+        id = one.id or digest[:32]
         row = connection.execute("SELECT number, sha256, removed_at FROM inputs WHERE id = ?", (id,)).fetchone()
         if row is not None and row[1] != digest:
             raise InvalidArgument(f"input {id!r} exists with other bytes; choose another id")
         if row is None:
             values = (id, digest, one.media_type, len(one.data), one.width, one.height, one.source, self._now())
-            number = connection.execute(
-                "INSERT INTO inputs (id, sha256, media_type, size, width, height, source, added_at, metadata) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*values, json.dumps(dict(one.metadata))),
-            ).lastrowid
+            number = int(
+                connection.execute(
+                    "INSERT INTO inputs (id, sha256, media_type, size, width, height, source, added_at, metadata) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
+                    (*values, metadata),
+                ).fetchone()[0]
+            )
         else:
             number = row[0]
             if row[2] is not None:
                 self._set_removed(connection, number, None, by)
-        assert number is not None
+        # statistics may have counted the one that is there: runtimes do not agree to the last bit
         connection.execute(
-            "INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)", (number, one.backbone_sha256, one.embedding)
+            "INSERT OR IGNORE INTO embeddings VALUES (?, ?, ?)", (number, one.backbone_sha256, one.embedding)
         )
         self._annotate_row(connection, number, one.annotations, by)
-        return id, row is None or row[2] is not None
+        return number, row is None or row[2] is not None
 
     def remove(self, ids: Iterable[str], *, by: str) -> int:
-        """Hide inputs at once; their bytes go after 30 days. Returns how many were visible."""
-        return self._remove(ids, self._now(), by)
+        """Hide inputs at once; their bytes go after 30 days. Returns how many. Raises NotFound, changing nothing."""
+        with self._database.write() as connection:
+            numbers = {self._resolve(id) for id in ids}
+            last = connection.execute("SELECT at FROM changes ORDER BY number DESC LIMIT 1").fetchone()
+            # a board without a battery may wake up in 1970; the 30 days must not have passed by tomorrow
+            when = max(self._now(), last[0] if last else "")
+            for number in sorted(numbers):
+                self._set_removed(connection, number, when, by)
+        return len(numbers)
 
     def restore(self, ids: Iterable[str], *, by: str) -> int:
         """Bring removed inputs back with their annotations. Returns how many were removed."""
-        return self._remove(ids, None, by)
-
-    def _remove(self, ids: Iterable[str], when: str | None, by: str) -> int:
-        done = 0
         with self._database.write() as connection:
-            for id in ids:
-                number, removed = self._resolve(connection, id, removed=when is None)
-                if (removed is None) == (when is not None):
-                    self._set_removed(connection, number, when, by)
-                    done += 1
-        return done
+            numbers = {self._resolve(id, removed=True) for id in ids}
+            gone = [number for number in sorted(numbers) if not self.visible(number)]
+            for number in gone:
+                self._set_removed(connection, number, None, by)
+        return len(gone)
 
     def _set_removed(self, connection: sqlite3.Connection, number: int, when: str | None, by: str) -> None:
         connection.execute("UPDATE inputs SET removed_at = ? WHERE number = ?", (when, number))
@@ -131,24 +133,22 @@ class Inputs:
     # --- annotations ---------------------------------------------------------------------------------------------
 
     def annotate(self, id: str, values: Mapping[str, int | None], *, by: str) -> Input:
-        """Set (1, 0) or clear (None) annotations of one input, all together."""
+        """Set (1, 0) or clear (None) annotations of one input, all together. Raises NotFound, InvalidArgument."""
         with self._database.write() as connection:
-            number, _ = self._resolve(connection, id)
+            number = self._resolve(id)
             self._annotate_row(connection, number, values, by)
-            full = connection.execute("SELECT id FROM inputs WHERE number = ?", (number,)).fetchone()[0]
-        return self.get(full)
+            return self._by_number([number])[number]
 
     def _annotate_row(
         self, connection: sqlite3.Connection, number: int, values: Mapping[str, int | None], by: str
     ) -> None:
         for name, value in values.items():
-            if value not in (0, 1, None):
-                raise InvalidArgument(f"an annotation is 1 (shown), 0 (not shown) or cleared, not {value!r}")
+            _check_value(value)
             concept = self._concept(connection, name)
             row = connection.execute(
                 "SELECT value FROM annotations WHERE input = ? AND concept = ?", (number, concept)
             ).fetchone()
-            before, after = (UNKNOWN if row is None else row[0]), (UNKNOWN if value is None else value)
+            before, after = (UNKNOWN if row is None else row[0]), (UNKNOWN if value is None else int(value))
             if before == after:
                 continue
             if value is None:
@@ -156,14 +156,13 @@ class Inputs:
             else:
                 connection.execute(
                     "INSERT OR REPLACE INTO annotations VALUES (?, ?, ?, ?, ?)",
-                    (number, concept, value, by, self._now()),
+                    (number, concept, after, by, self._now()),
                 )
             self._log(connection, number, concept, before, after, by)
 
     def _concept(self, connection: sqlite3.Connection, name: str) -> int:
-        row = connection.execute("SELECT number FROM concepts WHERE id = ?", (name,)).fetchone()
+        row = connection.execute("SELECT number FROM concepts WHERE id = ?", (check_name(name, "concept"),)).fetchone()
         if row is None:
-            check_name(name, "concept")
             row = connection.execute(
                 "INSERT INTO concepts (id, created_at) VALUES (?, ?) RETURNING number", (name, self._now())
             ).fetchone()
@@ -179,8 +178,9 @@ class Inputs:
 
     def get(self, id: str) -> Input:
         """One input by id or by a unique beginning of at least 6 characters. Raises NotFound, InvalidArgument."""
-        number, _ = self._resolve(self._database.connection, id)
-        return self._records("WHERE number = ?", (number,))[0]
+        with self._database.read():
+            number = self._resolve(id)
+            return self._by_number([number])[number]
 
     def page(
         self, *, unlabelled: bool = False, concept: str | None = None, limit: int = -1, offset: int = 0
@@ -196,58 +196,73 @@ class Inputs:
                 "(SELECT number FROM concepts WHERE id = ?))"
             )
             values = (concept,)
-        return self._records(f"{where} ORDER BY number LIMIT ? OFFSET ?", (*values, limit, offset))
+        with self._database.read():
+            return list(self._records(f"{where} ORDER BY number LIMIT ? OFFSET ?", (*values, limit, offset)).values())
 
     def count(self) -> int:
         """Visible inputs."""
-        row = self._database.connection.execute("SELECT count(*) FROM inputs WHERE removed_at IS NULL").fetchone()
-        return int(row[0])
+        row = self._database.row("SELECT count(*) FROM inputs WHERE removed_at IS NULL")
+        return int(row[0]) if row is not None else 0
 
-    def _records(self, where: str, values: tuple[Any, ...]) -> list[Input]:
-        connection = self._database.connection
-        rows = connection.execute(f"SELECT * FROM inputs {where}", values).fetchall()
-        return [_input(row, self._annotations(connection, row[0], row[1])) for row in rows]
+    def by_number(self, numbers: Sequence[int]) -> dict[int, Input]:
+        """Inputs by number, removed ones too; those that are gone are left out."""
+        with self._database.read():
+            return self._by_number(numbers)
 
-    def _annotations(self, connection: sqlite3.Connection, number: int, id: str) -> tuple[Annotation, ...]:
-        rows = connection.execute(
-            "SELECT c.id, a.value, a.by, a.at FROM annotations a JOIN concepts c ON c.number = a.concept "
-            "WHERE a.input = ? ORDER BY c.id",
-            (number,),
-        )
-        return tuple(Annotation(id, concept, value, by, datetime.fromisoformat(at)) for concept, value, by, at in rows)
+    def visible(self, number: int) -> bool:
+        """Whether an input is there and not removed."""
+        row = self._database.row("SELECT removed_at FROM inputs WHERE number = ?", (number,))
+        return row is not None and row[0] is None
 
-    def _resolve(self, connection: sqlite3.Connection, id: str, removed: bool = False) -> tuple[int, str | None]:
+    def _by_number(self, numbers: Sequence[int]) -> dict[int, Input]:
+        found: dict[int, Input] = {}
+        for part in _chunks(numbers):
+            found.update(self._records(f"WHERE number IN ({','.join('?' * len(part))})", part))
+        return found
+
+    def _records(self, where: str, values: Sequence[Any]) -> dict[int, Input]:
+        rows = self._database.rows(f"SELECT {_COLUMNS} FROM inputs {where}", values)
+        said: dict[int, list[Annotation]] = {row[0]: [] for row in rows}
+        ids = {row[0]: row[1] for row in rows}
+        for part in _chunks(list(said)):
+            annotations = self._database.rows(
+                "SELECT a.input, c.id, a.value, a.by, a.at FROM annotations a JOIN concepts c ON c.number = a.concept "
+                f"WHERE a.input IN ({','.join('?' * len(part))}) ORDER BY c.id",
+                part,
+            )
+            for number, concept, value, by, at in annotations:
+                with parsed(f"an annotation of input {ids[number]}"):
+                    said[number].append(Annotation(ids[number], concept, value, by, datetime.fromisoformat(at)))
+        return {row[0]: _input(row, tuple(said[row[0]])) for row in rows}
+
+    def _resolve(self, id: str, removed: bool = False) -> int:
+        """The number of an input; a whole id wins over beginnings."""
         visible = "" if removed else "AND removed_at IS NULL"
-        row = connection.execute(f"SELECT number, removed_at FROM inputs WHERE id = ? {visible}", (id,)).fetchone()
-        if row is None and len(id) >= 6:
-            rows = connection.execute(
-                f"SELECT number, removed_at FROM inputs WHERE substr(id, 1, ?) = ? {visible} LIMIT 2", (len(id), id)
-            ).fetchall()
+        row = self._database.row(f"SELECT number FROM inputs WHERE id = ? {visible}", (id,))
+        if row is None and len(id) >= _PREFIX:
+            rows = self._database.rows(
+                f"SELECT number FROM inputs WHERE id >= ? AND id < ? {visible} LIMIT 2", (id, id + "\U0010ffff")
+            )
             if len(rows) > 1:
                 raise InvalidArgument(f"several inputs begin with {id!r}; give more characters")
             row = rows[0] if rows else None
         if row is None:
             raise NotFound(f"no input {id!r}; `edge inputs` lists them")
-        return int(row[0]), row[1]
+        return int(row[0])
 
     def blob_path(self, sha256: str, media_type: str) -> Path:
         """Where an image's bytes are."""
-        return self._folder / "blobs" / sha256[:2] / f"{sha256}.{_EXTENSIONS.get(media_type, 'gif')}"
+        return self._blobs.path(sha256, media_type)
 
     def read(self, one: Input) -> bytes:
         """An image's original bytes. Raises StoreCorrupt when they are gone or not what they were."""
-        try:
-            data = self.blob_path(one.sha256, one.media_type).read_bytes()
-        except FileNotFoundError as error:
-            raise StoreCorrupt(f"the picture of input {one.id} is missing; run edge doctor") from error
-        if hashlib.sha256(data).hexdigest() != one.sha256:
-            raise StoreCorrupt(f"the picture of input {one.id} is damaged; run edge doctor")
-        return data
+        return self._blobs.read(one.sha256, one.media_type, f"input {one.id}")
 
     def concepts(self) -> tuple[Concept, ...]:
         """All concepts, by id."""
-        rows = self._database.connection.execute("SELECT id, created_at FROM concepts ORDER BY id")
-        return tuple(Concept(id, id, datetime.fromisoformat(at)) for id, at in rows)
+        rows = self._database.rows("SELECT id, created_at FROM concepts ORDER BY id")
+        with parsed("a concept"):
+            return tuple(Concept(id, id, datetime.fromisoformat(at)) for id, at in rows)
 
     def ensure_concepts(self, names: Iterable[str]) -> tuple[str, ...]:
         """Create the concepts that are not there yet."""
@@ -261,124 +276,62 @@ class Inputs:
 
     def concept_counts(self) -> dict[str, tuple[int, int]]:
         """Concept id -> visible inputs that (show, do not show) it."""
-        rows = self._database.connection.execute(
+        rows = self._database.rows(
             "SELECT c.id, coalesce(sum(a.value), 0), count(a.value) - coalesce(sum(a.value), 0) FROM concepts c "
             "LEFT JOIN (SELECT concept, value FROM annotations JOIN inputs ON number = input "
             "WHERE removed_at IS NULL) a ON a.concept = c.number GROUP BY c.id ORDER BY c.id"
         )
         return {id: (int(shown), int(not_shown)) for id, shown, not_shown in rows}
 
-    # --- what training reads -------------------------------------------------------------------------------------
-
-    def labels(self, concepts: Sequence[str]) -> tuple[list[int], list[str], NDArray[np.int8]]:
-        """Input numbers, ids and (n, K) int8 labels of all visible inputs with a known value for any concept."""
-        import numpy as np
-
-        columns = self._columns(concepts)
-        marks = ",".join("?" * len(columns))
-        rows = self._database.connection.execute(
-            f"SELECT a.input, i.id, a.concept, a.value FROM annotations a JOIN inputs i ON i.number = a.input "
-            f"WHERE i.removed_at IS NULL AND a.concept IN ({marks}) ORDER BY a.input",
-            tuple(columns),
-        ).fetchall()
-        ids = {row[0]: row[1] for row in rows}
-        position = {number: index for index, number in enumerate(ids)}
-        labels = np.full((len(ids), len(concepts)), UNKNOWN, dtype=np.int8)
-        for number, _, concept, value in rows:
-            labels[position[number], columns[concept]] = value
-        return list(ids), list(ids.values()), labels
-
-    def _columns(self, concepts: Sequence[str]) -> dict[int, int]:
-        known = dict(self._database.connection.execute("SELECT id, number FROM concepts").fetchall())
-        return {known[concept]: column for column, concept in enumerate(concepts) if concept in known}
-
-    def embeddings(self, numbers: Sequence[int], *, backbone_sha256: str, size: int) -> NDArray[np.int8]:
-        """(n, size) int8 rows in the order of ``numbers``. Raises BackboneChanged when one was not computed."""
-        import numpy as np
-
-        out = np.empty((len(numbers), size), dtype=np.int8)
-        position = {number: index for index, number in enumerate(numbers)}
-        found = 0
-        for start in range(0, len(numbers), _CHUNK):
-            part = tuple(numbers[start : start + _CHUNK])
-            rows = self._database.connection.execute(
-                f"SELECT input, data FROM embeddings WHERE backbone = ? AND input IN ({','.join('?' * len(part))})",
-                (backbone_sha256, *part),
-            )
-            for number, data in rows:
-                if len(data) != size:
-                    raise StoreCorrupt("an embedding has the wrong size; run edge doctor --repair")
-                out[position[number]] = np.frombuffer(data, dtype=np.int8)
-                found += 1
-        if found != len(position):
-            raise BackboneChanged("some pictures have no embedding under this backbone; run edge backbone use NAME")
-        return out
-
-    def last_change(self) -> int:
-        """Number of the newest change."""
-        row = self._database.connection.execute("SELECT coalesce(max(number), 0) FROM changes").fetchone()
-        return int(row[0])
-
-    def label_changes(self, since: int, until: int, concepts: Sequence[str]) -> list[LabelChange]:
-        """Net label changes of inputs in (since, until]; the cost is that of the changes, not of the store."""
-        columns = self._columns(concepts)
-        rows = self._database.connection.execute(
-            "SELECT input, concept, before, after FROM changes WHERE number > ? AND number <= ? ORDER BY number",
-            (since, until),
-        ).fetchall()
-        touched: dict[int, dict[int, tuple[int, int]]] = {}
-        for number, concept, before, after in rows:
-            if concept in columns:
-                one = touched.setdefault(number, {})
-                one[concept] = (one[concept][0] if concept in one else before, after)
-        return [self._net(number, one, columns, until) for number, one in touched.items()]
-
-    def _net(
-        self, number: int, moved: Mapping[int, tuple[int, int]], columns: Mapping[int, int], until: int
-    ) -> LabelChange:
-        """Labels as of ``until``: concepts the window did not touch have the value of their last change before it."""
-        before, after = [UNKNOWN] * len(columns), [UNKNOWN] * len(columns)
-        for concept, column in columns.items():
-            if concept in moved:
-                before[column], after[column] = moved[concept]
-                continue
-            row = self._database.connection.execute(
-                "SELECT after FROM changes WHERE input = ? AND concept = ? AND number <= ? "
-                "ORDER BY number DESC LIMIT 1",
-                (number, concept, until),
-            ).fetchone()
-            before[column] = after[column] = UNKNOWN if row is None else row[0]
-        return LabelChange(number, tuple(before), tuple(after))
-
-    def missing_embeddings(self, backbone_sha256: str) -> list[Input]:
-        """Inputs, removed ones too, that have no embedding under a backbone yet."""
-        return self._records(
-            "WHERE NOT EXISTS (SELECT 1 FROM embeddings WHERE input = inputs.number AND backbone = ?) ORDER BY number",
-            (backbone_sha256,),
-        )
-
-    def set_embeddings(self, rows: Iterable[tuple[str, bytes]], *, backbone_sha256: str) -> None:
-        """Keep embeddings (input id, d int8 bytes) of one backbone, in one transaction."""
-        with self._database.write() as connection:
-            connection.executemany(
-                "INSERT OR REPLACE INTO embeddings SELECT number, ?, ? FROM inputs WHERE id = ?",
-                [(backbone_sha256, data, id) for id, data in rows],
-            )
-
     def _now(self) -> str:
-        return self._clock().isoformat()
+        return stamp(self._clock)
 
 
-def _input(row: tuple[Any, ...], annotations: tuple[Annotation, ...]) -> Input:
-    return Input(
-        id=row[1],
-        sha256=row[2],
-        media_type=row[3],
-        size=row[4],
-        width=row[5],
-        height=row[6],
-        source=row[7],
-        added_at=datetime.fromisoformat(row[8]),
-        metadata=json.loads(row[9]),
-        annotations=annotations,
-    )
+def stamp(clock: Callable[[], datetime]) -> str:
+    """The time as it is stored: UTC, so that texts compare as times do."""
+    return clock().astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _checked(one: NewInput) -> str:
+    """Refuse what a row would refuse before any byte is written; returns the metadata as text."""
+    if one.id is not None:
+        check_name(one.id, "input")
+    for name, value in one.annotations.items():
+        check_name(name, "concept")
+        _check_value(value)
+    try:
+        return json.dumps(dict(one.metadata), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgument(f"the metadata of {one.source} is no JSON ({error}); give texts and numbers") from error
+
+
+def _check_value(value: int | None) -> None:
+    if value not in (0, 1, None):
+        raise InvalidArgument(f"an annotation is 1 (shown), 0 (not shown) or cleared, not {value!r}")
+
+
+def _same_backbone(connection: sqlite3.Connection, new: Sequence[NewInput]) -> None:
+    row = connection.execute("SELECT value FROM settings WHERE key = 'backbone_sha256'").fetchone()
+    if row is not None and any(one.backbone_sha256 != row[0] for one in new):
+        raise BackboneChanged("the store was given another backbone meanwhile; add the pictures again")
+
+
+def _chunks(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(numbers), _CHUNK):
+        yield numbers[start : start + _CHUNK]
+
+
+def _input(row: Row, annotations: tuple[Annotation, ...]) -> Input:
+    with parsed(f"input {row[1]}"):
+        return Input(
+            id=row[1],
+            sha256=row[2],
+            media_type=row[3],
+            size=row[4],
+            width=row[5],
+            height=row[6],
+            source=row[7],
+            added_at=datetime.fromisoformat(row[8]),
+            metadata=json.loads(row[9]),
+            annotations=annotations,
+        )

@@ -6,16 +6,18 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from edge.errors import BadHead, Conflict, InvalidArgument, NotFound
-from edge.store.database import Database, translated
-from edge.store.files import locked, make_folder, write_durably
-from edge.store.names import check_name
+from edge.store.database import Database, Row
+from edge.store.failures import parsed, translated
+from edge.store.files import hold_shared, locked, make_folder, write_durably
+from edge.store.inputs import stamp
+from edge.store.names import check_name, check_names
 from edge.types import ConceptEvaluation, Confusion, Evaluation, ModelInfo, VersionInfo, VersionStatus
 
 _ALLOWED = {
@@ -23,6 +25,7 @@ _ALLOWED = {
     VersionStatus.TRAINING: (VersionStatus.TRAINED, VersionStatus.FAILED),
 }
 INTERRUPTED = "training was interrupted; run edge train again"
+_MODELS = "SELECT name, concepts, exclusive, closed, created_at, pinned FROM models "
 _VERSIONS = (
     "SELECT m.name, v.number, v.status, v.reason, v.backbone, v.backbone_sha256, v.counts, v.created_at, v.trained_at, "
     "v.evaluation FROM versions v JOIN models m ON m.number = v.model "
@@ -34,53 +37,53 @@ class Models:
 
     def __init__(self, database: Database, folder: Path, clock: Callable[[], datetime]) -> None:
         self._database = database
-        self._folder = folder
+        self._folder = folder / "versions"
         self._clock = clock
 
     def create(
         self, name: str, concepts: Sequence[str], *, mutually_exclusive: bool, closed_environment: bool
     ) -> ModelInfo:
-        """A new model. Raises Conflict when the name is taken, InvalidArgument for no concepts."""
+        """A new model, and those of its concepts that are new. Raises Conflict (the name is taken), InvalidArgument."""
         check_name(name, "model")
-        if not concepts:
+        wanted = check_names(concepts, "concept")
+        if not wanted:
             raise InvalidArgument("a model needs at least one concept; give --concept NAME")
+        now = stamp(self._clock)
         with self._database.write() as connection:
+            connection.executemany(
+                "INSERT OR IGNORE INTO concepts (id, created_at) VALUES (?, ?)", [(concept, now) for concept in wanted]
+            )
             try:
                 connection.execute(
                     "INSERT INTO models (name, concepts, exclusive, closed, created_at) VALUES (?, ?, ?, ?, ?)",
-                    (name, json.dumps(list(concepts)), mutually_exclusive, closed_environment, self._now()),
+                    (name, json.dumps(wanted), mutually_exclusive, closed_environment, now),
                 )
             except sqlite3.IntegrityError as error:
                 raise Conflict(f"model {name!r} exists; delete it first or choose another name") from error
-        return self.get(name)
+            return self.get(name)
 
     def get(self, name: str) -> ModelInfo:
         """One model. Raises NotFound, listing the models there are."""
-        found = next((model for model in self.all() if model.name == name), None)
-        if found is None:
+        row = self._database.row(_MODELS + "WHERE name = ?", (name,))
+        if row is None:
             names = ", ".join(model.name for model in self.all()) or "none yet; make one with edge model create"
             raise NotFound(f"no model {name!r}; there are: {names}")
-        return found
+        return _model(row)
 
     def all(self) -> list[ModelInfo]:
         """Models by name."""
-        rows = self._database.connection.execute(
-            "SELECT name, concepts, exclusive, closed, created_at, pinned FROM models ORDER BY name"
-        )
-        return [
-            ModelInfo(name, name, tuple(json.loads(concepts)), bool(exclusive), bool(closed),
-                      datetime.fromisoformat(at), pinned)
-            for name, concepts, exclusive, closed, at, pinned in rows
-        ]  # fmt: skip
+        return [_model(row) for row in self._database.rows(_MODELS + "ORDER BY name")]
 
     def delete(self, name: str) -> None:
         """Delete a model with its versions; inputs and annotations stay."""
-        heads = [self._head_path(version) for version in self.versions(name)]
-        with self._database.write() as connection:
-            connection.execute("DELETE FROM models WHERE name = ?", (name,))
-        with translated():
-            for path in [*heads, self._snapshot_path(name)]:
-                path.unlink(missing_ok=True)
+        with translated(), self.changing_heads():
+            before = self.heads()
+            with self._database.write() as connection:
+                self.get(name)
+                connection.execute("DELETE FROM models WHERE name = ?", (name,))
+            for digest in before - self.heads():
+                self._head_path(digest).unlink(missing_ok=True)
+            self._snapshot_path(name).unlink(missing_ok=True)
 
     def pin(self, name: str, version: str | None) -> None:
         """Make predict use one version (None: the newest trained one)."""
@@ -91,17 +94,17 @@ class Models:
 
     def create_version(self, model: str, *, backbone: str, backbone_sha256: str) -> VersionInfo:
         """A queued version with the model's next number; its id is "v" and the number."""
-        self.get(model)
         with self._database.write() as connection:
+            self.get(model)
             key, number = connection.execute(
                 "UPDATE models SET trainings = trainings + 1 WHERE name = ? RETURNING number, trainings", (model,)
             ).fetchone()
             connection.execute(
                 "INSERT INTO versions (model, number, status, backbone, backbone_sha256, counts, created_at) "
                 "VALUES (?, ?, ?, ?, ?, '{}', ?)",
-                (key, number, VersionStatus.QUEUED.value, backbone, backbone_sha256, self._now()),
+                (key, number, VersionStatus.QUEUED.value, backbone, backbone_sha256, stamp(self._clock)),
             )
-        return self.version(model, f"v{number}")
+            return self.version(model, f"v{number}")
 
     def update_version(
         self,
@@ -114,65 +117,186 @@ class Models:
         head: bytes | None = None,
     ) -> VersionInfo:
         """Take a version one step further; its head is durable on disk before the row says so. Raises Conflict."""
-        digest = None
-        if head is not None:
-            digest = hashlib.sha256(head).hexdigest()
-            with translated():
-                write_durably(self._head_path(version), head)
+        facts = (
+            None if counts is None else json.dumps({k: list(v) for k, v in counts.items()}),
+            None if evaluation is None else json.dumps(asdict(evaluation)),
+        )
+        if head is None:
+            return self._update(version, status, reason, *facts, None)
+        digest = hashlib.sha256(head).hexdigest()
+        with translated(), self.changing_heads():
+            try:
+                write_durably(self._head_path(digest), head)
+                return self._update(version, status, reason, *facts, digest)
+            except BaseException:
+                with suppress(Exception):
+                    if digest not in self.heads():
+                        self._head_path(digest).unlink(missing_ok=True)
+                raise
+
+    def _update(
+        self,
+        version: VersionInfo,
+        status: VersionStatus,
+        reason: str | None,
+        counts: str | None,
+        evaluation: str | None,
+        head: str | None,
+    ) -> VersionInfo:
+        trained = stamp(self._clock) if status is VersionStatus.TRAINED else None
         with self._database.write() as connection:
-            key = (version.model, version.number)
-            row = connection.execute(_VERSIONS + "WHERE m.name = ? AND v.number = ?", key).fetchone()
-            if row is None or status not in _ALLOWED.get(VersionStatus(row[2]), ()):
-                raise Conflict(f"version {version.id} of {version.model!r} is finished or gone; train again")
+            key = self._step(version, status)
             connection.execute(
                 "UPDATE versions SET status = ?, reason = ?, counts = coalesce(?, counts), evaluation = ?, head = ?, "
-                "trained_at = ? WHERE model = (SELECT number FROM models WHERE name = ?) AND number = ?",
-                (
-                    status.value,
-                    reason,
-                    None if counts is None else json.dumps({k: list(v) for k, v in counts.items()}),
-                    None if evaluation is None else json.dumps(asdict(evaluation)),
-                    digest,
-                    self._now() if status is VersionStatus.TRAINED else None,
-                    *key,
-                ),
+                "trained_at = ? WHERE model = ? AND number = ?",
+                (status.value, reason, counts, evaluation, head, trained, key, version.number),
             )
-            if status is VersionStatus.TRAINED:
-                connection.execute("UPDATE models SET pinned = NULL WHERE name = ?", (version.model,))
-        return self.version(version.model, version.id)
+            if trained is not None:
+                connection.execute("UPDATE models SET pinned = NULL WHERE number = ?", (key,))
+            return self.version(version.model, version.id)
+
+    def _step(self, version: VersionInfo, status: VersionStatus) -> int:
+        """The model's number, if the version may go to ``status``.
+
+        Its time says that it is the same version: a model may have been deleted and made again under its name.
+        """
+        row = self._database.row(
+            "SELECT v.model, v.status FROM versions v JOIN models m ON m.number = v.model "
+            "WHERE m.name = ? AND v.number = ? AND v.created_at = ?",
+            (version.model, version.number, version.created_at.isoformat(timespec="microseconds")),
+        )
+        if row is None or status not in _ALLOWED.get(VersionStatus(row[1]), ()):
+            raise Conflict(f"version {version.id} of {version.model!r} is finished or gone; train again")
+        return int(row[0])
+
+    def install_version(
+        self,
+        model: str,
+        concepts: Sequence[str],
+        *,
+        mutually_exclusive: bool,
+        closed_environment: bool,
+        backbone: str,
+        backbone_sha256: str,
+        counts: Mapping[str, tuple[int, int]],
+        trained_at: datetime,
+        evaluation: Evaluation | None,
+        head: bytes,
+    ) -> ModelInfo:
+        """A version trained elsewhere, as the model's newest; the model is made if it is not there. All or nothing.
+
+        Raises Conflict when the model has other concepts or another kind of output.
+        """
+        check_name(model, "model")
+        wanted, now = check_names(concepts, "concept"), stamp(self._clock)
+        digest = hashlib.sha256(head).hexdigest()
+        with translated():
+            write_durably(self._head_path(digest), head)
+        try:
+            with self._database.write() as connection:
+                connection.executemany(
+                    "INSERT OR IGNORE INTO concepts (id, created_at) VALUES (?, ?)", [(one, now) for one in wanted]
+                )
+                connection.execute(
+                    "INSERT OR IGNORE INTO models (name, concepts, exclusive, closed, created_at) "
+                    "VALUES (?, ?, ?, ?, ?)",
+                    (model, json.dumps(wanted), mutually_exclusive, closed_environment, now),
+                )
+                known = self.get(model)
+                if set(known.concepts) != set(wanted) or known.mutually_exclusive != mutually_exclusive:
+                    raise Conflict(f"model {model!r} has other concepts; install it under another name with --name")
+                connection.execute(
+                    "UPDATE models SET trainings = trainings + 1, pinned = NULL WHERE name = ?", (model,)
+                )
+                connection.execute(
+                    "INSERT INTO versions (model, number, status, backbone, backbone_sha256, counts, created_at, "
+                    "trained_at, evaluation, head) SELECT number, trainings, ?, ?, ?, ?, ?, ?, ?, ? FROM models "
+                    "WHERE name = ?",
+                    (
+                        VersionStatus.TRAINED.value,
+                        backbone,
+                        backbone_sha256,
+                        json.dumps({k: list(v) for k, v in counts.items()}),
+                        now,
+                        trained_at.astimezone(UTC).isoformat(timespec="microseconds"),
+                        None if evaluation is None else json.dumps(asdict(evaluation)),
+                        digest,
+                        model,
+                    ),
+                )
+                return self.get(model)
+        except BaseException:
+            self._discard(digest)
+            raise
+
+    def _discard(self, digest: str) -> None:
+        """Delete a head that no version has, as far as that can be done now."""
+        with suppress(Exception):
+            if digest not in self.heads():
+                self._head_path(digest).unlink(missing_ok=True)
 
     def version(self, model: str, id: str) -> VersionInfo:
         """One version by id ("v3" or "3"). Raises NotFound."""
-        found = next((one for one in self.versions(model) if one.id == id or str(one.number) == id), None)
-        if found is None:
+        number = id.removeprefix("v")
+        row = None
+        if number.isascii() and number.isdigit() and len(number) < 19 and number == str(int(number)):
+            row = self._database.row(_VERSIONS + "WHERE m.name = ? AND v.number = ?", (model, int(number)))
+        if row is None:
+            self.get(model)
             raise NotFound(f"model {model!r} has no version {id!r}; `edge versions {model}` lists them")
-        return found
+        return _version(row)
 
     def versions(self, model: str) -> list[VersionInfo]:
         """Newest first."""
-        self.get(model)
-        rows = self._database.connection.execute(_VERSIONS + "WHERE m.name = ? ORDER BY v.number DESC", (model,))
+        with self._database.read():
+            self.get(model)
+            rows = self._database.rows(_VERSIONS + "WHERE m.name = ? ORDER BY v.number DESC", (model,))
         return [_version(row) for row in rows]
 
     def head(self, version: VersionInfo) -> bytes:
         """A trained version's head. Raises BadHead when its file is gone or not what was written."""
-        row = self._database.connection.execute(
-            "SELECT head FROM versions WHERE model = (SELECT number FROM models WHERE name = ?) AND number = ?",
+        row = self._database.row(
+            "SELECT v.head FROM versions v JOIN models m ON m.number = v.model WHERE m.name = ? AND v.number = ?",
             (version.model, version.number),
-        ).fetchone()
+        )
+        digest = "" if row is None or row[0] is None else str(row[0])
         try:
-            data = self._head_path(version).read_bytes()
-        except FileNotFoundError as error:
+            data = self._head_path(digest).read_bytes()
+        except (OSError, ValueError) as error:
             raise BadHead(f"the head of {version.model} {version.id} is missing; train the model again") from error
-        if row is None or hashlib.sha256(data).hexdigest() != row[0]:
+        if hashlib.sha256(data).hexdigest() != digest:
             raise BadHead(f"the head of {version.model} {version.id} is damaged; train the model again")
         return data
+
+    def changing_heads(self) -> AbstractContextManager[bool]:
+        """Held from a head's file to its row, and while files without rows go: equal heads share one file."""
+        return locked(self._lock_path("heads"), wait=True)
+
+    def heads(self) -> set[str]:
+        """sha256 of every head a version has."""
+        return {row[0] for row in self._database.rows("SELECT head FROM versions WHERE head IS NOT NULL")}
+
+    def unreferenced(self) -> list[Path]:
+        """Heads and snapshots that belong to no version and no model: a crash came between the file and its row."""
+        heads, models = self.heads(), {self._snapshot_path(model.name).name for model in self.all()}
+        files = list(self._folder.iterdir()) if self._folder.is_dir() else []
+        return [
+            file
+            for file in files
+            if (file.suffix == ".head" and file.stem not in heads)
+            or (file.suffix == ".statistics" and file.name not in models)
+        ]
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
         """Held from before a version is queued until it is finished: while anybody does, no version is given up."""
         with translated(), locked(self._lock_path("claims"), wait=True, shared=True):
             yield
+
+    def claim(self) -> int:
+        """``claimed`` as a file descriptor to hand to another process: held until every copy of it is closed."""
+        with translated():
+            return hold_shared(self._lock_path("claims"))
 
     @contextmanager
     def training(self) -> Iterator[None]:
@@ -181,8 +305,8 @@ class Models:
             yield
 
     def recover(self) -> int:
-        """Fail versions whose training process died; returns how many."""
-        if not self._unfinished():
+        """Fail versions whose training process died; returns how many. Cheap: call it while waiting for one."""
+        if self._database.read_only or not self._unfinished():
             return 0
         with translated(), locked(self._lock_path("claims"), wait=False) as free:
             dead = self._unfinished() if free else []
@@ -191,54 +315,73 @@ class Models:
             return len(dead)
 
     def _lock_path(self, name: str) -> Path:
-        make_folder(self._folder / "versions")
-        return self._folder / "versions" / f"{name}.lock"
+        if not self._folder.is_dir():
+            make_folder(self._folder)
+        return self._folder / f"{name}.lock"
 
     def _unfinished(self) -> list[VersionInfo]:
-        rows = self._database.connection.execute(
+        rows = self._database.rows(
             _VERSIONS + "WHERE v.status IN (?, ?)", (VersionStatus.QUEUED.value, VersionStatus.TRAINING.value)
         )
         return [_version(row) for row in rows]
 
-    def _head_path(self, version: VersionInfo) -> Path:
-        digest = hashlib.sha256(version.model.encode()).hexdigest()[:16]
-        return self._folder / "versions" / f"{digest}-{version.number}.head"
+    def _head_path(self, digest: str) -> Path:
+        return self._folder / f"{digest}.head"
 
     # --- snapshots -----------------------------------------------------------------------------------------------
 
     def save_snapshot(self, model: str, data: bytes) -> None:
-        """Keep a model's statistics; a cache, so the newest writer wins."""
+        """Keep a model's statistics; a cache, so the newest writer wins.
+
+        The row names the bytes it goes with: when a copy of ``store.sqlite`` is put back, no snapshot of another
+        history is taken for its own.
+        """
         with translated():
             write_durably(self._snapshot_path(model), data)
+        with self._database.write() as connection:
+            digest = hashlib.sha256(data).hexdigest()
+            connection.execute("UPDATE models SET snapshot = ? WHERE name = ?", (digest, model))
 
     def load_snapshot(self, model: str) -> bytes | None:
         """The last snapshot, or None."""
+        row = self._database.row("SELECT snapshot FROM models WHERE name = ?", (model,))
         try:
-            return self._snapshot_path(model).read_bytes()
+            data = self._snapshot_path(model).read_bytes()
         except OSError:
             return None
+        return data if row is not None and hashlib.sha256(data).hexdigest() == row[0] else None
+
+    def drop_snapshot(self, model: str) -> None:
+        """Forget a snapshot; the next training computes the statistics again."""
+        with translated():
+            self._snapshot_path(model).unlink(missing_ok=True)
 
     def _snapshot_path(self, model: str) -> Path:
-        return self._folder / "versions" / f"{hashlib.sha256(model.encode()).hexdigest()[:16]}.statistics"
-
-    def _now(self) -> str:
-        return self._clock().isoformat()
+        return self._folder / f"{hashlib.sha256(model.encode()).hexdigest()[:16]}.statistics"
 
 
-def _version(row: tuple[Any, ...]) -> VersionInfo:
-    return VersionInfo(
-        id=f"v{row[1]}",
-        model=row[0],
-        number=row[1],
-        status=VersionStatus(row[2]),
-        reason=row[3],
-        backbone=row[4],
-        backbone_sha256=row[5],
-        counts={concept: (pair[0], pair[1]) for concept, pair in json.loads(row[6]).items()},
-        created_at=datetime.fromisoformat(row[7]),
-        trained_at=None if row[8] is None else datetime.fromisoformat(row[8]),
-        evaluation=None if row[9] is None else evaluation_from(json.loads(row[9])),
-    )
+def _model(row: Row) -> ModelInfo:
+    name, concepts, exclusive, closed, at, pinned = row
+    with parsed(f"model {name!r}"):
+        created = datetime.fromisoformat(at)
+        return ModelInfo(name, name, tuple(json.loads(concepts)), bool(exclusive), bool(closed), created, pinned)
+
+
+def _version(row: Row) -> VersionInfo:
+    with parsed(f"version {row[1]} of model {row[0]!r}"):
+        return VersionInfo(
+            id=f"v{row[1]}",
+            model=row[0],
+            number=row[1],
+            status=VersionStatus(row[2]),
+            reason=row[3],
+            backbone=row[4],
+            backbone_sha256=row[5],
+            counts={concept: (pair[0], pair[1]) for concept, pair in json.loads(row[6]).items()},
+            created_at=datetime.fromisoformat(row[7]),
+            trained_at=None if row[8] is None else datetime.fromisoformat(row[8]),
+            evaluation=None if row[9] is None else evaluation_from(json.loads(row[9])),
+        )
 
 
 def evaluation_from(table: Mapping[str, Any]) -> Evaluation:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
@@ -12,15 +9,16 @@ from pathlib import Path
 from types import TracebackType
 
 from edge.errors import InvalidArgument, NotFound, StoreUnavailable
-from edge.store.database import Database, translated
-from edge.store.files import TEMPORARY, locked, make_folder, sync_folders
+from edge.store.blobs import Blobs
+from edge.store.database import Database
+from edge.store.failures import busy, translated
+from edge.store.files import make_folder
+from edge.store.health import Health
 from edge.store.inputs import Inputs
 from edge.store.models import Models
-from edge.types import Finding, VersionStatus
+from edge.types import Finding
 
 KEEP_REMOVED = timedelta(days=30)
-_ORPHAN_SECONDS = 3600
-_LOW_SPACE = 64 << 20
 
 
 class Store:
@@ -30,7 +28,8 @@ class Store:
         self.path = path
         self._database = database
         self._clock = clock
-        self.inputs = Inputs(database, path, clock)
+        self._blobs = Blobs(path)
+        self.inputs = Inputs(database, self._blobs, clock)
         self.models = Models(database, path, clock)
 
     @classmethod
@@ -40,22 +39,21 @@ class Store:
         Raises NotFound (none there), InvalidArgument (not a folder), StoreTooNew, StoreCorrupt, StoreUnavailable.
         """
         file = path / "store.sqlite"
-        if path.exists() and not path.is_dir():
-            raise InvalidArgument(f"{path} is a file, not a store folder; choose another with --store")
-        if not file.exists():
-            if not create:
-                raise NotFound(f"no store at {path}; make one with: edge --store {path} init")
-            with translated():
-                make_folder(path)
-        try:
-            store = cls(path, Database(file, read_only=False), clock)
-            with translated():
-                sync_folders([path])
-        except StoreUnavailable:
+        with translated():
+            if "\0" in str(path) or (path.exists() and not path.is_dir()):
+                raise InvalidArgument(f"{str(path)!r} is no store folder; choose another with --store")
             if not file.exists():
+                if not create:
+                    raise NotFound(f"no store at {path}; make one with: edge --store {path} init")
+                make_folder(path)
+            database = _opened(file)
+        store = cls(path, database, clock)
+        if not store.read_only:
+            try:
+                store.models.recover()
+            except BaseException:
+                store.close()
                 raise
-            return cls(path, Database(file, read_only=True), clock)
-        store.models.recover()
         return store
 
     @property
@@ -72,13 +70,27 @@ class Store:
 
     def setting(self, key: str) -> str | None:
         """A store-wide setting, or None."""
-        row = self._database.connection.execute("SELECT value FROM settings WHERE key = ?", (key,)).fetchone()
+        row = self._database.row("SELECT value FROM settings WHERE key = ?", (key,))
         return None if row is None else str(row[0])
 
     def set_settings(self, **values: str) -> None:
         """Keep settings, together."""
         with self._database.write() as connection:
             connection.executemany("INSERT OR REPLACE INTO settings VALUES (?, ?)", values.items())
+
+    def default_settings(self, **values: str) -> None:
+        """Keep settings, together, unless another process was faster: then its values stay."""
+        with self._database.write() as connection:
+            connection.executemany("INSERT OR IGNORE INTO settings VALUES (?, ?)", values.items())
+
+    def use_backbone(self, name: str, sha256: str, size: int) -> bool:
+        """Name another backbone, if every visible input has its embedding; False when one came in meanwhile."""
+        with self._database.write() as connection:
+            missing = self.inputs.missing_embeddings(sha256, size, removed=False)
+            if not missing:
+                values = {"backbone": name, "backbone_sha256": sha256}
+                connection.executemany("INSERT OR REPLACE INTO settings VALUES (?, ?)", values.items())
+        return not missing
 
     def close(self) -> None:
         self._database.close()
@@ -91,85 +103,37 @@ class Store:
     ) -> None:
         self.close()
 
-    # --- doctor --------------------------------------------------------------------------------------------------
-
     def check(self, *, repair: bool = False, deep: bool = True) -> Iterator[Finding]:
         """Look for damage, one finding per check; ``deep`` also compares every picture with its sha256."""
-        connection = self._database.connection
-        damage = connection.execute("PRAGMA integrity_check(3)").fetchone()[0]
-        yield _finding("database", damage == "ok", f"store.sqlite: {damage}")
-        broken = connection.execute("PRAGMA foreign_key_check").fetchall()
-        yield _finding("references", not broken, f"{len(broken)} rows point nowhere")
-        yield self._check_pictures(deep)
-        yield self._check_heads()
-        yield self._check_leftovers(repair)
-        free = shutil.disk_usage(self.path).free
-        yield _finding("space", free > _LOW_SPACE, f"{free >> 20} MiB free on the disk")
-
-    def _check_pictures(self, deep: bool) -> Finding:
-        rows = self._database.connection.execute("SELECT DISTINCT sha256, media_type, size FROM inputs").fetchall()
-        bad = []
-        for sha256, media_type, size in rows:
-            path = self.inputs.blob_path(sha256, media_type)
-            good = path.is_file() and path.stat().st_size == size
-            if good and deep:
-                good = hashlib.sha256(path.read_bytes()).hexdigest() == sha256
-            if not good:
-                bad.append(sha256[:12])
-        text = f"{len(rows)} pictures are whole" if not bad else f"missing or damaged: {', '.join(bad[:5])}; add again"
-        return _finding("pictures", not bad, text)
-
-    def _check_heads(self) -> Finding:
-        bad = []
-        for model in self.models.all():
-            for version in self.models.versions(model.name):
-                if version.status is VersionStatus.TRAINED:
-                    try:
-                        self.models.head(version)
-                    except ValueError as error:
-                        bad.append(str(error))
-        return _finding("heads", not bad, bad[0] if bad else "every trained version has its head")
-
-    def _check_leftovers(self, repair: bool) -> Finding:
-        """Bytes no row knows. Younger than an hour they may belong to a process that is about to write its row."""
-        known = {row[0] for row in self._database.connection.execute("SELECT sha256 FROM inputs")}
-        old = time.time() - _ORPHAN_SECONDS
-        folders = [*(self.path / "blobs").glob("*"), self.path / "versions"]
-        files = [file for folder in folders if folder.is_dir() for file in folder.iterdir()]
-        stale = [
-            file
-            for file in files
-            if (file.name.startswith(TEMPORARY) or (file.parent.parent.name == "blobs" and file.stem not in known))
-            and file.stat().st_mtime < old
-        ]
-        if repair and stale:
-            with locked(self.path / "sweep.lock", wait=True):
-                for file in stale:
-                    file.unlink(missing_ok=True)
-        text = f"{len(stale)} files nothing refers to" if stale else "no files nothing refers to"
-        return Finding("leftovers", "note" if stale and not repair else "ok", text, repaired=repair and bool(stale))
+        return Health(self.path, self._database, self._blobs, self.models, self._clock).check(repair=repair, deep=deep)
 
     def purge(self) -> int:
         """Let go of inputs removed more than 30 days ago, rows first; returns how many."""
-        limit = (self._clock() - KEEP_REMOVED).isoformat()
-        connection = self._database.connection
-        rows = connection.execute(
-            "SELECT number, sha256, media_type FROM inputs WHERE removed_at < ?", (limit,)
-        ).fetchall()
-        if not rows:
+        limit = (self._clock() - KEEP_REMOVED).isoformat(timespec="microseconds")
+        query = "SELECT number, sha256, media_type FROM inputs WHERE removed_at < ?"
+        if not self._database.row(query, (limit,)):
             return 0
-        with self._database.write() as connection:
-            connection.executemany("DELETE FROM inputs WHERE number = ?", [(row[0],) for row in rows])
-            connection.execute(
-                "INSERT OR REPLACE INTO settings VALUES ('purged', ?)", (str(self.inputs.last_change()),)
-            )
-            used = {row[0] for row in connection.execute("SELECT sha256 FROM inputs")}
-        with translated():
+        with translated(), self._blobs.sweeping():
+            with self._database.write() as connection:
+                rows = self._database.rows(query, (limit,))
+                connection.executemany("DELETE FROM inputs WHERE number = ?", [(row[0],) for row in rows])
+                connection.execute(
+                    "INSERT OR REPLACE INTO settings VALUES ('purged', ?)", (str(self.inputs.last_change()),)
+                )
             for _, sha256, media_type in rows:
-                if sha256 not in used:
+                if not self._database.row("SELECT 1 FROM inputs WHERE sha256 = ?", (sha256,)):
                     self.inputs.blob_path(sha256, media_type).unlink(missing_ok=True)
         return len(rows)
 
 
-def _finding(check: str, good: bool, message: str) -> Finding:
-    return Finding(check, "ok" if good else "problem", message)
+def _opened(file: Path) -> Database:
+    """Writable if it can be; a store on a medium that cannot be written to is still there to be asked."""
+    try:
+        return Database(file, read_only=False)
+    except StoreUnavailable as error:
+        if busy(error) or not file.exists():
+            raise
+        try:
+            return Database(file, read_only=True)
+        except StoreUnavailable:
+            raise error from None

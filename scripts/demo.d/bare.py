@@ -1,10 +1,11 @@
 """Run an exported model with numpy, Pillow and a TFLite runtime alone, as on a device without Edge Concepts.
 
-    python bare.py MODEL.tflite IMAGE...
+    python bare.py MODEL.tflite [--fit centre|stretch] [--crop SHARE] IMAGE...
 
 Prints one JSON document: the runtime, and for every picture the value of each concept. It is short on purpose: copy it.
 """
 
+import argparse
 import json
 import sys
 import zipfile
@@ -18,17 +19,16 @@ except ImportError:
     from tflite_runtime.interpreter import Interpreter
 
 
-def main(model: str, pictures: list[str]) -> None:
-    with zipfile.ZipFile(model) as archive:  # labels travel behind the graph, as TFLite metadata
-        labels = archive.read(next(one for one in archive.namelist() if one.endswith(".txt"))).decode().splitlines()
-    interpreter = Interpreter(model_path=model, num_threads=1)
+def main(arguments: argparse.Namespace) -> None:
+    with zipfile.ZipFile(arguments.model) as archive:  # labels travel behind the graph, as TFLite metadata
+        labels = archive.read("labels.txt").decode().splitlines()
+    interpreter = Interpreter(model_path=arguments.model, num_threads=1)
     interpreter.allocate_tensors()
     given, answer = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-    side = int(given["shape"][1])
     results = []
-    for path in pictures:
-        # int8 pixels are the grey levels less 128
-        pixels = (prepared(path, side).astype(np.int16) - 128).astype(np.int8)
+    for path in arguments.pictures:
+        grey_levels = prepared(path, int(given["shape"][1]), arguments.fit, arguments.crop)
+        pixels = (grey_levels.astype(np.int16) - 128).astype(np.int8)
         interpreter.set_tensor(given["index"], pixels[np.newaxis])
         interpreter.invoke()
         values = interpreter.get_tensor(answer["index"])[0]
@@ -40,15 +40,20 @@ def main(model: str, pictures: list[str]) -> None:
     json.dump({"runtime": runtime, "edge": "edge" in sys.modules, "pictures": results}, sys.stdout)
 
 
-def prepared(path: str, side: int) -> np.ndarray:
-    """The central square, 0.875 of the short side, at the network's size: (side, side, 3) uint8."""
+def prepared(path: str, side: int, fit: str, crop: float) -> np.ndarray:
+    """The part of the picture that the network wants, at its size: (side, side, 3) uint8."""
     with Image.open(path) as picture:
-        half = min(picture.size) * 0.875 / 2
-        x, y = picture.width / 2, picture.height / 2
-        box = (x - half, y - half, x + half, y + half)
+        width, height = (min(picture.size),) * 2 if fit == "centre" else picture.size
+        left, top = (picture.width - width * crop) / 2, (picture.height - height * crop) / 2
+        box = (left, top, left + width * crop, top + height * crop)
         scaled = picture.resize((side, side), Image.Resampling.BICUBIC, box=box, reducing_gap=1.0)
         return np.asarray(scaled.convert("RGB"))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    parser = argparse.ArgumentParser(description="Run an exported model on pictures.")
+    parser.add_argument("model")
+    parser.add_argument("pictures", nargs="+")
+    parser.add_argument("--fit", choices=("centre", "stretch"), default="centre")
+    parser.add_argument("--crop", type=float, default=0.875)
+    main(parser.parse_args())

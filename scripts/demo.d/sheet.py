@@ -28,11 +28,11 @@ _WIDTH = 2 * _MARGIN + _COLUMNS * _CARD + (_COLUMNS - 1) * _GAP
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One picture: ``answer`` with its ``value`` in [0, 1] (the bar), a ``note`` below, and how it was judged."""
+    """One picture: ``answer``, its ``value`` in [0, 1] (the bar) if it has one, a ``note``, and how it was judged."""
 
     path: Path
     answer: str
-    value: float
+    value: float | None
     note: str
     verdict: Verdict
 
@@ -78,13 +78,16 @@ def _card(pen: _Pen, x: int, y: int, tile: Tile) -> None:
         pen.picture(picture, x + _PAD, y + _PAD, _PICTURE)
     pen.mark(x + _CARD - _PAD - 15, y + _PAD + 15, tile.verdict)
     below = y + _PAD + _PICTURE + 9
-    room = _PICTURE - pen.width(f"{tile.value:.2f}", 13) - 6
+    room = _PICTURE
+    if tile.value is not None:
+        number, filled = f"{tile.value:.2f}", round(tile.value * _PICTURE)
+        room -= pen.width(number, 13) + 6
+        pen.text((x + _CARD - _PAD, below), number, 13, INK, anchor="ra")
+        pen.box((x + _PAD, below + 21, x + _CARD - _PAD, below + 25), LINE, radius=2)
+        if filled >= 2:
+            pen.box((x + _PAD, below + 21, x + _PAD + filled, below + 25), colour, radius=2)
     pen.text((x + _PAD, below), pen.fitted(tile.answer, 14, room), 14, colour)
-    pen.text((x + _CARD - _PAD, below), f"{tile.value:.2f}", 13, INK, anchor="ra")
-    pen.box((x + _PAD, below + 21, x + _CARD - _PAD, below + 25), LINE, radius=2)
-    if tile.value * _PICTURE >= 2:
-        pen.box((x + _PAD, below + 21, x + _PAD + round(tile.value * _PICTURE), below + 25), colour, radius=2)
-    pen.text((x + _PAD, below + 32), pen.fitted(tile.note, 11, _PICTURE), 11, MUTED)
+    pen.text((x + _PAD, below + (32 if tile.value is not None else 24)), pen.fitted(tile.note, 11, _PICTURE), 11, MUTED)
 
 
 def _legend(pen: _Pen, y: int) -> None:

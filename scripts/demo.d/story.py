@@ -23,6 +23,7 @@ import sheet
 HERE = Path(__file__).resolve().parent
 NOWHERE = "none of these"
 ALLOWED_DIFFERENCE = 2 / 256
+RUNTIMES = {"ai_edge_litert": "LiteRT", "tflite_runtime": "tflite-runtime"}
 _MADE_HERE = ("edge-store", "pictures", "ground.tflite", "contact-sheet.png", "figures.json")
 
 Json = dict[str, Any]
@@ -47,7 +48,7 @@ class Device:
         """Run ``edge ARGUMENTS`` and print what it prints to people."""
         print(f"   $ edge {shlex.join(str(one) for one in arguments)}", flush=True)
         for line in self._run([self._edge, *arguments]).splitlines():
-            print(f"     {line}")
+            print(f"     {line}".rstrip())
 
     def bare(self, *arguments: str | Path, shown: str) -> Json:
         """Run the exported file without this project."""
@@ -163,6 +164,7 @@ def correct(device: Device, figures: Json) -> list[tuple[Json, Json]]:
     figures["corrections"], figures["retrain_seconds"] = corrections, round(device.seconds, 2)
     say(f"   {corrections} corrections, and {device.seconds:.1f} s to train again.")
     after = closer_up(device, figures, "after")
+    device.show("evaluate", "ground", "--folder", "pictures/closer")
     return list(zip(before, after, strict=True))
 
 
@@ -172,7 +174,8 @@ def closer_up(device: Device, figures: Json, when: str) -> list[Json]:
     known = sum(one["is_known"] for one in answers)
     figures[f"closer_{when}"], figures[f"closer_known_{when}"] = accuracy, known
     figures["closer"] = len(answers)
-    say(f"   On {len(answers)} other crops from as close: {percent(accuracy)} right, {known} of them told as known.")
+    strange = len(answers) - known
+    say(f"   On {len(answers)} crops from as close: {percent(accuracy)} right, “{NOWHERE}” said of {strange}.")
     return answers
 
 
@@ -201,19 +204,27 @@ def export(device: Device, figures: Json) -> None:
     paths = [one for pattern in ("held-out/*/*", "closer/*/*") for one in device.files(f"pictures/{pattern}")]
     shown = "pictures/held-out/*/* pictures/closer/*/*"
     ours = device.edge("predict", "ground", *paths, shown=f"predict ground {shown}")["predictions"]
-    bare = device.bare("ground.tflite", *paths, shown=f"ground.tflite {shown}")
+    framing = framing_of(device)
+    bare = device.bare("ground.tflite", *framing, *paths, shown=f"ground.tflite {shlex.join(framing)} {shown}")
     theirs = {one["path"]: one["values"] for one in bare["pictures"]}
     difference = max(
         abs(theirs[one["path"]][concept["id"]] - concept["value"]) for one in ours for concept in one["concepts"]
     )
     figures["export_bytes"] = device.size("ground.tflite")
     figures["export_difference"], figures["runtime"] = difference, bare["runtime"]
-    say(
-        f"   {figures['export_bytes'] / 1e6:.1f} MB. On {len(paths)} pictures the bare {bare['runtime']} interpreter "
-        f"differs from edge predict by {difference:.1g} at most."
-    )
+    megabytes, runtime = figures["export_bytes"] / 1e6, RUNTIMES[figures["runtime"]]
+    say(f"   {megabytes:.1f} MB, run by {runtime} alone: {len(paths)} pictures, and no value differs by more than")
+    say(f"   {difference:.2g} from the one of edge predict.")
     if bare["edge"] or difference > ALLOWED_DIFFERENCE:
         sys.exit(f"the exported file does not give what edge predict gives (allowed: {ALLOWED_DIFFERENCE:.4f})")
+
+
+def framing_of(device: Device) -> list[str]:
+    """How the network wants a picture cut, from its card; the rest of the preparation is in the file itself."""
+    name = device.edge("versions", "ground")["versions"][0]["backbone"]
+    cards = {card["name"]: card for card in device.edge("backbone", "list")["backbones"]}
+    preprocessing = cards[name]["preprocessing"]
+    return ["--fit", preprocessing["fit"], "--crop", str(preprocessing["crop"])]
 
 
 # --- the contact sheet ---------------------------------------------------------------------------------------------
@@ -232,7 +243,7 @@ def draw(
     earlier = {after["path"]: said(before) for before, after in closer}
     sheet.draw(
         "Photographs the device had not seen, and what it said",
-        f"EfficientNet-Lite0, INT8, run by {figures['runtime']}; {figures['taught']} pictures of ground and "
+        f"EfficientNet-Lite0, INT8, run by {RUNTIMES[figures['runtime']]}; {figures['taught']} pictures of ground and "
         f"{2 * pictures.TAUGHT_FACES} of faces and other things taught",
         (
             sheet.Section(
@@ -271,15 +282,16 @@ def before_and_after(figures: Json) -> str:
 def ground_tile(out: Path, answer: Json, note: str) -> sheet.Tile:
     truth, best = Path(answer["path"]).parent.name, answer["concepts"][0]
     if not answer["is_known"]:
-        return sheet.Tile(out / answer["path"], NOWHERE, best["value"], f"else {best['name']}", "abstained")
+        return sheet.Tile(out / answer["path"], NOWHERE, None, f"{known(answer)}, else {best['name']}", "abstained")
     verdict: sheet.Verdict = "right" if best["name"] == truth else "wrong"
     return sheet.Tile(out / answer["path"], best["name"], best["value"], note, verdict)
 
 
 def stranger_tile(out: Path, answer: Json) -> sheet.Tile:
-    name = NOWHERE if not answer["is_known"] else answer["concepts"][0]["name"]
-    verdict: sheet.Verdict = "wrong" if answer["is_known"] else "right"
-    return sheet.Tile(out / answer["path"], name, answer["known"], known(answer), verdict)
+    best = answer["concepts"][0]
+    if answer["is_known"]:
+        return sheet.Tile(out / answer["path"], best["name"], best["value"], known(answer), "wrong")
+    return sheet.Tile(out / answer["path"], NOWHERE, None, f"{known(answer)}, else {best['name']}", "right")
 
 
 def face_tile(out: Path, answer: Json) -> sheet.Tile:

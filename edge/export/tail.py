@@ -1,0 +1,183 @@
+"""The head as operators behind the backbone: floats by default, 8-bit integers where an Edge TPU is to run it.
+
+Both give ``softmax`` or ``sigmoid`` of weights z + bias, z the unit vector that ``EmbeddingSpec.transform`` makes of an
+embedding x. Operator versions are the lowest that do it, which tflite-runtime 2.14 has.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.export.extend import Extension, Tensor
+from edge.types import LinearTail, Transform
+
+Array = NDArray[np.float64]
+_SATURATED = 8.0
+"""A logit this far from the decision has a value within 1/2048 of its end: an 8-bit output cannot tell it from more."""
+_MARGIN = 1.05  # new pictures go a little beyond the stored ones
+
+
+def float_tail(graph: Extension, embedding: Tensor, transform: Transform, head: LinearTail) -> Tensor:
+    """DEQUANTIZE, the transform, L2_NORMALIZATION, FULLY_CONNECTED and the activation; (1, K) float32 values.
+
+    The embedding's scale cancels in the unit vector, so the result is ``TrainedHead.predict``'s up to rounding.
+    """
+    size, concepts = embedding.shape[-1], len(head.concepts)
+
+    def apply(name: str, *inputs: Tensor, version: int = 1, width: int = size) -> Tensor:
+        return graph.operator(name, version, inputs, graph.tensor(f"head/{name.lower()}", (1, width), "FLOAT32"))
+
+    x = apply("DEQUANTIZE", embedding, version=2 if embedding.dtype == "INT8" else 1)
+    if transform == "sqrt":
+        x = apply("SQRT", x if _zero_is_lowest(embedding) else apply("RELU", x))
+    elif transform == "signed-sqrt":  # the root of the positive part less that of the negative part
+        x = apply("SUB", apply("SQRT", apply("RELU", x)), apply("SQRT", apply("RELU", apply("NEG", x))))
+    z = apply("L2_NORMALIZATION", x)
+    weights, bias = np.asarray(head.weights, dtype="<f4"), np.asarray(head.bias, dtype="<f4")
+    w = graph.tensor("head/weights", weights.shape, "FLOAT32", data=weights.tobytes())
+    b = graph.tensor("head/bias", bias.shape, "FLOAT32", data=bias.tobytes())
+    logits = apply("FULLY_CONNECTED", z, w, b, width=concepts)
+    return apply(_activation(head), logits, width=concepts)
+
+
+def integer_tail(
+    graph: Extension, embedding: Tensor, transform: Transform, head: LinearTail, samples: NDArray[np.int8]
+) -> Tensor:
+    """The same in 8-bit integers, with operators of the Edge TPU's list; (1, K) int8 values, scale 1/256.
+
+    ``samples`` (n, d) int8 embeddings, at least one, set the ranges. SQRT is not on the list: x rsqrt(|x|) takes its
+    place (0 stays 0, since 0 times any 8-bit number is). L2_NORMALIZATION has a fixed scale of 1/128 that leaves a
+    vector of a thousand numbers some twenty levels, so the length is divided out as y rsqrt(sum y^2), sum y^2 = sum |x|.
+    """
+    parts = _Integers(graph)
+    if embedding.dtype == "UINT8":
+        shifted = graph.tensor("head/int8", embedding.shape, "INT8", scale=embedding.scale,
+                               zero_point=embedding.zero_point - 128)  # fmt: skip
+        embedding = graph.operator("QUANTIZE", 1, [embedding], shifted)
+    x = (samples.astype(np.float64) - embedding.zero_point) * embedding.scale
+    if transform == "l2":
+        z = graph.operator("L2_NORMALIZATION", 2, [embedding], parts.tensor("l2", embedding.shape[-1], 1 / 128, 0))
+        return _decide(parts, z, x / _lengths(np.square(x)), head)
+    if transform == "sqrt":
+        x = np.maximum(x, 0.0)
+        size, value = parts.rectified(embedding), None
+    else:
+        value, size = embedding, parts.magnitude(embedding)
+    y = parts.multiply(
+        "root", value or size, parts.rsqrt("rsqrt", size, 1 / np.sqrt(size.scale)), np.sqrt(abs(x).max())
+    )
+    total = parts.total(size, abs(x).sum(axis=1))
+    inverse = parts.rsqrt("inverse_length", total, _MARGIN / _lengths(abs(x)).min())
+    reference = np.sign(x) * np.sqrt(abs(x)) / _lengths(abs(x))
+    z = parts.multiply("unit", y, inverse, abs(reference).max())
+    return _decide(parts, z, reference, head)
+
+
+def _decide(parts: _Integers, z: Tensor, reference: Array, head: LinearTail) -> Tensor:
+    """FULLY_CONNECTED and the activation, with the range of logits where the answer is decided.
+
+    Adding the same to all logits of a softmax changes nothing, so weights are taken about their mean: smaller numbers
+    have finer steps.
+    """
+    weights, bias = np.asarray(head.weights, dtype=np.float64), np.asarray(head.bias, dtype=np.float64)
+    exclusive = head.activation == "softmax"
+    if exclusive:
+        weights, bias = weights - weights.mean(axis=0), bias - bias.mean()
+    logits = reference @ weights.T + bias
+    low, high = float(logits.min()), float(logits.max()) * _MARGIN
+    if exclusive:
+        low = max(low, float(logits.max(axis=1).min()) - _SATURATED)
+    else:
+        low, high = max(low, -_SATURATED), min(high, _SATURATED)
+    scale, zero_point = _affine(low, high)
+    out = parts.tensor("logits", len(weights), scale, zero_point)
+    return parts.activate(_activation(head), parts.connect(z, weights, bias, out))
+
+
+class _Integers:
+    """Operators on int8 tensors of shape (1, n), and how their numbers are kept in 8 bits."""
+
+    def __init__(self, graph: Extension) -> None:
+        self._graph = graph
+
+    def tensor(self, name: str, width: int, scale: float, zero_point: int) -> Tensor:
+        return self._graph.tensor(f"head/{name}", (1, width), "INT8", scale=scale, zero_point=zero_point)
+
+    def _positive(self, name: str, width: int, largest: float) -> Tensor:
+        """A tensor for 0 ... largest."""
+        return self.tensor(name, width, max(float(largest), 1e-30) / 255, -128)
+
+    def rectified(self, x: Tensor) -> Tensor:
+        """max(x, 0)."""
+        if _zero_is_lowest(x):
+            return x
+        out = self._positive("rectified", x.shape[-1], x.scale * (127 - x.zero_point))
+        return self._graph.operator("RELU", 2, [x], out)
+
+    def magnitude(self, x: Tensor) -> Tensor:
+        """|x| = max(x, 0) + max(-x, 0)."""
+        width = x.shape[-1]
+        minus = self._constant("minus_one", np.array([[-127]]), 1 / 127)
+        negative = self._graph.operator(
+            "MUL", 2, [x, minus], self.tensor("negative", width, x.scale, -1 - x.zero_point)
+        )
+        largest = x.scale * max(127 - x.zero_point, 128 + x.zero_point)
+        out = self._positive("magnitude", width, largest)
+        return self._graph.operator("ADD", 2, [self.rectified(x), self.rectified(negative)], out)
+
+    def rsqrt(self, name: str, x: Tensor, largest: float) -> Tensor:
+        """1 / sqrt(x), at most ``largest``."""
+        return self._graph.operator("RSQRT", 2, [x], self._positive(name, x.shape[-1], largest))
+
+    def multiply(self, name: str, x: Tensor, y: Tensor, largest: float) -> Tensor:
+        """x y; symmetric about 0 when x has a sign."""
+        if _zero_is_lowest(x):
+            out = self._positive(name, x.shape[-1], largest)
+        else:
+            out = self.tensor(name, x.shape[-1], max(float(largest), 1e-30) / 127, 0)
+        return self._graph.operator("MUL", 2, [x, y], out)
+
+    def total(self, x: Tensor, sums: Array) -> Tensor:
+        """The sum of x, (1, 1); ``sums``: what it was for the samples."""
+        ones = np.ones((1, x.shape[-1]))
+        return self.connect(x, ones, np.zeros(1), self._positive("total", 1, _MARGIN * sums.max()))
+
+    def connect(self, x: Tensor, weights: Array, bias: Array, out: Tensor) -> Tensor:
+        """weights x + bias, weights (n, d) in 8 bits, symmetric."""
+        scale = max(float(abs(weights).max()), 1e-30) / 127
+        steps = np.rint(bias / (scale * x.scale)).clip(-(2**31), 2**31 - 1).astype("<i4")
+        w = self._constant(f"{out.index}/weights", np.rint(weights / scale), scale)
+        b = self._graph.tensor(
+            f"head/{out.index}/bias", steps.shape, "INT32", scale=scale * x.scale, data=steps.tobytes()
+        )
+        return self._graph.operator("FULLY_CONNECTED", 4, [x, w, b], out)
+
+    def activate(self, name: str, logits: Tensor) -> Tensor:
+        return self._graph.operator(name, 2, [logits], self.tensor("values", logits.shape[-1], 1 / 256, -128))
+
+    def _constant(self, name: str, steps: Array | NDArray[np.int64], scale: float) -> Tensor:
+        data = steps.astype(np.int8).tobytes()
+        return self._graph.tensor(f"head/{name}", steps.shape, "INT8", scale=scale, data=data)
+
+
+def _activation(head: LinearTail) -> str:
+    return "SOFTMAX" if head.activation == "softmax" else "LOGISTIC"
+
+
+def _zero_is_lowest(x: Tensor) -> bool:
+    return x.zero_point == (0 if x.dtype == "UINT8" else -128)
+
+
+def _lengths(squares: Array) -> Array:
+    """(n, 1) roots of the rows' sums; a row of zeros counts as the smallest other one."""
+    sums = squares.sum(axis=1, keepdims=True)
+    smallest = sums[sums > 0].min() if (sums > 0).any() else 1.0
+    return np.asarray(np.sqrt(np.maximum(sums, smallest)))
+
+
+def _affine(low: float, high: float) -> tuple[float, int]:
+    """Scale and zero point of int8 for low ... high, widened to hold 0."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    scale = max(high - low, 1e-6) / 255
+    return scale, int(np.clip(np.rint(-128 - low / scale), -128, 127))

@@ -1,0 +1,3 @@
+from edge.faces.cli import main
+
+main(prog_name="edge")

@@ -1,0 +1,57 @@
+"""The tables, one step at a time. ``docs/store-format.md`` says what they mean."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+APPLICATION_ID = 0x45444745  # "EDGE"
+
+# Each entry takes the schema one version further; released entries are never edited. AUTOINCREMENT, because the log
+# of changes and the names of other things outlive the rows they speak of: a number must never come back.
+MIGRATIONS = (
+    """
+    CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+    CREATE TABLE inputs (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, sha256 TEXT NOT NULL,
+        media_type TEXT NOT NULL, size INTEGER NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL,
+        source TEXT NOT NULL, added_at TEXT NOT NULL, metadata TEXT NOT NULL, removed_at TEXT);
+    CREATE INDEX inputs_sha256 ON inputs (sha256);
+    CREATE INDEX inputs_removed ON inputs (removed_at) WHERE removed_at IS NOT NULL;
+    CREATE TABLE concepts (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, created_at TEXT NOT NULL);
+    CREATE TABLE annotations (
+        input INTEGER NOT NULL REFERENCES inputs (number) ON DELETE CASCADE,
+        concept INTEGER NOT NULL REFERENCES concepts (number),
+        value INTEGER NOT NULL CHECK (value IN (0, 1)), by TEXT NOT NULL, at TEXT NOT NULL,
+        PRIMARY KEY (input, concept)) WITHOUT ROWID;
+    CREATE INDEX annotations_concept ON annotations (concept, input, value);
+    CREATE TABLE embeddings (
+        input INTEGER NOT NULL REFERENCES inputs (number) ON DELETE CASCADE, backbone TEXT NOT NULL,
+        data BLOB NOT NULL, PRIMARY KEY (input, backbone));
+    CREATE TABLE changes (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, input INTEGER NOT NULL, concept INTEGER NOT NULL,
+        before INTEGER NOT NULL, after INTEGER NOT NULL, by TEXT NOT NULL, at TEXT NOT NULL);
+    CREATE INDEX changes_input ON changes (input, concept, number);
+    CREATE TABLE models (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, concepts TEXT NOT NULL,
+        exclusive INTEGER NOT NULL, closed INTEGER NOT NULL, created_at TEXT NOT NULL, pinned TEXT,
+        trainings INTEGER NOT NULL DEFAULT 0, snapshot TEXT);
+    CREATE TABLE versions (
+        model INTEGER NOT NULL REFERENCES models (number) ON DELETE CASCADE, number INTEGER NOT NULL,
+        status TEXT NOT NULL, reason TEXT, backbone TEXT NOT NULL, backbone_sha256 TEXT NOT NULL,
+        counts TEXT NOT NULL, evaluation TEXT, head TEXT, created_at TEXT NOT NULL, trained_at TEXT,
+        PRIMARY KEY (model, number));
+    """,
+)
+
+
+def statements(script: str) -> Iterator[str]:
+    """The statements of a script one by one; a semicolon inside a trigger or a text ends none."""
+    text = ""
+    for piece in script.split(";"):
+        text += piece + ";"
+        if sqlite3.complete_statement(text):
+            if text.strip(" \n;"):
+                yield text
+            text = ""

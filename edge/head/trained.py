@@ -8,13 +8,14 @@ import json
 import zipfile
 import zlib
 from dataclasses import asdict, dataclass
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import BadHead
 from edge.head.transform import FastTransform
-from edge.types import EmbeddingSpec, LinearTail
+from edge.types import EmbeddingSpec, LinearTail, Transform
 
 _MAGIC = b"edge-head-1\n"
 _MAX_BYTES = 256 << 20
@@ -107,11 +108,22 @@ class TrainedHead:
             raise
         except _UNREADABLE as error:
             raise BadHead(f"the head cannot be read ({error}); train the model again") from error
-        shape = (len(head.concepts), head.spec.size)
-        fits = head.weights.shape == head.directions.shape == shape and head.bias.shape == shape[:1]
-        if not head.concepts or not fits:
-            raise BadHead("the head's shapes contradict each other; train the model again")
+        if header["concepts"] != list(head.concepts) or not head._coherent():
+            raise BadHead("the head's parts contradict each other; train the model again")
         return head
+
+    def _coherent(self) -> bool:
+        """Whether everything fits together, so that no prediction can fail or be nonsense."""
+        shape, spec = (len(self.concepts), self.spec.size), self.spec
+        return (
+            0 < len(self.concepts) == len(set(self.concepts))
+            and self.weights.shape == self.directions.shape == shape
+            and self.bias.shape == shape[:1]
+            and bool((np.diff(self.familiar) >= 0).all())
+            and 0 <= self.threshold <= 1
+            and -128 <= spec.zero_point <= 127
+            and spec.transform in get_args(Transform)
+        )
 
 
 def _array(array: NDArray[np.generic], dimensions: int) -> NDArray[np.float32]:

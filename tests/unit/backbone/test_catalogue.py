@@ -162,5 +162,15 @@ def test_missing_and_damaged_embeddings_are_refused(adopted):
         catalogue.background(folder, card)
 
 
+@pytest.mark.parametrize("rows", [0, 117, 118])
+def test_a_background_that_is_held_back_altogether_is_refused(adopted, rows):
+    folder, config = adopted
+    _, card = catalogue.find_card(SMALL, config)
+    assert card.held_back == 118
+    np.save(folder / f"{SMALL}.background.npy", np.zeros((rows, 1280), np.int8))
+    with pytest.raises(BadBackbone, match=f"has {rows} rows but its card holds back 118"):
+        catalogue.background(folder, card)
+
+
 def test_the_fake_is_opened_without_any_file():
     assert isinstance(catalogue.open_backbone("fake", Config(backbones="/nowhere")), FakeBackbone)

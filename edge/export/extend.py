@@ -193,9 +193,7 @@ class Extension:
         if (name, version) not in self._known_codes:
             number = getattr(schema.BuiltinOperator, name)
             self._codes.append(
-                self._table(
-                    "OperatorCode", DeprecatedBuiltinCode=min(number, 127), BuiltinCode=number, Version=version
-                )
+                self._table("OperatorCode", DeprecatedBuiltinCode=min(number, 127), BuiltinCode=number, Version=version)
             )
             self._known_codes[name, version] = len(self._codes) - 1
         return self._known_codes[name, version]

@@ -47,8 +47,8 @@ def integer_tail(
     """The same in 8-bit integers, with operators of the Edge TPU's list; (1, K) int8 values, scale 1/256.
 
     ``samples`` (n, d) int8 embeddings, at least one, set the ranges. SQRT is not on the list: x rsqrt(|x|) takes its
-    place (0 stays 0, since 0 times any 8-bit number is). L2_NORMALIZATION has a fixed scale of 1/128 that leaves a
-    vector of a thousand numbers some twenty levels, so the length is divided out as y rsqrt(sum y^2), sum y^2 = sum |x|.
+    place (0 stays 0, since 0 times any 8-bit number is). L2_NORMALIZATION has a fixed scale of 1/128, which leaves a
+    vector of a thousand numbers some twenty levels: the length is divided out as y rsqrt(sum y^2) instead.
     """
     parts = _Integers(graph)
     if embedding.dtype == "UINT8":
@@ -57,18 +57,19 @@ def integer_tail(
         embedding = graph.operator("QUANTIZE", 1, [embedding], shifted)
     x = (samples.astype(np.float64) - embedding.zero_point) * embedding.scale
     if transform == "l2":
-        z = graph.operator("L2_NORMALIZATION", 2, [embedding], parts.tensor("l2", embedding.shape[-1], 1 / 128, 0))
-        return _decide(parts, z, x / _lengths(np.square(x)), head)
-    if transform == "sqrt":
-        x = np.maximum(x, 0.0)
-        size, value = parts.rectified(embedding), None
+        y, reference, squares = embedding, x, np.square(x)
+        size = parts.multiply("square", embedding, embedding, squares.max(), signed=False)
+    elif transform == "sqrt":
+        squares = np.maximum(x, 0.0)
+        size = parts.rectified(embedding)
+        y, reference = parts.root(size, size, squares.max(), signed=False), np.sqrt(squares)
     else:
-        value, size = embedding, parts.magnitude(embedding)
-    y = parts.multiply("root", value or size, parts.rsqrt("rsqrt", size, 1 / np.sqrt(size.scale)), np.sqrt(abs(x).max()))
-    total = parts.total(size, abs(x).sum(axis=1))
-    inverse = parts.rsqrt("inverse_length", total, _MARGIN / _lengths(abs(x)).min())
-    reference = np.sign(x) * np.sqrt(abs(x)) / _lengths(abs(x))
-    z = parts.multiply("unit", y, inverse, abs(reference).max())
+        squares = np.abs(x)
+        size = parts.magnitude(embedding)
+        y, reference = parts.root(embedding, size, squares.max(), signed=True), np.sign(x) * np.sqrt(squares)
+    reference = reference / _lengths(squares)
+    inverse = parts.rsqrt("inverse_length", parts.total(size, squares), _MARGIN / _lengths(squares).min())
+    z = parts.multiply("unit", y, inverse, np.abs(reference).max(), signed=transform != "sqrt")
     return _decide(parts, z, reference, head)
 
 
@@ -104,7 +105,7 @@ class _Integers:
 
     def _positive(self, name: str, width: int, largest: float) -> Tensor:
         """A tensor for 0 ... largest."""
-        return self.tensor(name, width, max(float(largest), 1e-30) / 255, -128)
+        return self.tensor(name, width, (float(largest) or 1.0) / 255, -128)
 
     def rectified(self, x: Tensor) -> Tensor:
         """max(x, 0)."""
@@ -117,7 +118,9 @@ class _Integers:
         """|x| = max(x, 0) + max(-x, 0)."""
         width = x.shape[-1]
         minus = self._constant("minus_one", np.array([[-127]]), 1 / 127)
-        negative = self._graph.operator("MUL", 2, [x, minus], self.tensor("negative", width, x.scale, -1 - x.zero_point))
+        negative = self._graph.operator(
+            "MUL", 2, [x, minus], self.tensor("negative", width, x.scale, -1 - x.zero_point)
+        )
         largest = x.scale * max(127 - x.zero_point, 128 + x.zero_point)
         out = self._positive("magnitude", width, largest)
         return self._graph.operator("ADD", 2, [self.rectified(x), self.rectified(negative)], out)
@@ -126,22 +129,28 @@ class _Integers:
         """1 / sqrt(x), at most ``largest``."""
         return self._graph.operator("RSQRT", 2, [x], self._positive(name, x.shape[-1], largest))
 
-    def multiply(self, name: str, x: Tensor, y: Tensor, largest: float) -> Tensor:
-        """x y; symmetric about 0 when x has a sign."""
-        if _zero_is_lowest(x):
-            out = self._positive(name, x.shape[-1], largest)
+    def multiply(self, name: str, x: Tensor, y: Tensor, largest: float, *, signed: bool) -> Tensor:
+        """x y, kept in 0 ... largest or, ``signed``, in -largest ... largest."""
+        if signed:
+            out = self.tensor(name, x.shape[-1], (float(largest) or 1.0) / 127, 0)
         else:
-            out = self.tensor(name, x.shape[-1], max(float(largest), 1e-30) / 127, 0)
+            out = self._positive(name, x.shape[-1], largest)
         return self._graph.operator("MUL", 2, [x, y], out)
 
-    def total(self, x: Tensor, sums: Array) -> Tensor:
-        """The sum of x, (1, 1); ``sums``: what it was for the samples."""
+    def root(self, x: Tensor, size: Tensor, largest: float, *, signed: bool) -> Tensor:
+        """sign(x) sqrt(|x|) as x rsqrt(|x|), with ``size`` = |x| of at most ``largest``."""
+        inverse = self.rsqrt("inverse_root", size, 1 / np.sqrt(size.scale))
+        return self.multiply("root", x, inverse, np.sqrt(largest), signed=signed)
+
+    def total(self, x: Tensor, samples: Array) -> Tensor:
+        """The sum of x, (1, 1); ``samples`` (n, d): what x was for them."""
         ones = np.ones((1, x.shape[-1]))
-        return self.connect(x, ones, np.zeros(1), self._positive("total", 1, _MARGIN * sums.max()))
+        largest = _MARGIN * samples.sum(axis=1).max()
+        return self.connect(x, ones, np.zeros(1), self._positive("total", 1, largest))
 
     def connect(self, x: Tensor, weights: Array, bias: Array, out: Tensor) -> Tensor:
         """weights x + bias, weights (n, d) in 8 bits, symmetric."""
-        scale = max(float(abs(weights).max()), 1e-30) / 127
+        scale = (float(np.abs(weights).max()) or 1.0) / 127
         steps = np.rint(bias / (scale * x.scale)).clip(-(2**31), 2**31 - 1).astype("<i4")
         w = self._constant(f"{out.index}/weights", np.rint(weights / scale), scale)
         b = self._graph.tensor(

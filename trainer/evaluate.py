@@ -53,12 +53,12 @@ def evaluate_file(file: Path, data: Path, *, config: Config | None = None) -> Ev
         np.full(len(labels), np.nan),
         np.zeros(len(labels), dtype=bool),
     )
-    return evaluate(scored, "held-out", (f"{bad} files could not be read as pictures and were left out",) if bad else ())
+    return evaluate(
+        scored, "held-out", (f"{bad} files could not be read as pictures and were left out",) if bad else ()
+    )
 
 
-def _pictures(
-    files: list[tuple[Path, str]], card: BackboneCard, shows: list[str]
-) -> Iterator[NDArray[np.generic]]:
+def _pictures(files: list[tuple[Path, str]], card: BackboneCard, shows: list[str]) -> Iterator[NDArray[np.generic]]:
     """Prepared pictures as the graph takes them; what each shows goes to ``shows``."""
     for path, name in tqdm(files, desc="pictures", disable=None, leave=False):
         try:

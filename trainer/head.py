@@ -141,9 +141,7 @@ def _train(
     taught: _Pictures, card: BackboneCard, behind: NDArray[np.int8] | None, exclusive: bool, closed: bool
 ) -> tuple[Statistics, Training, Evaluation]:
     rows = taught.rows
-    statistics = Statistics(
-        taught.concepts, card.embedding, mutually_exclusive=exclusive, closed_environment=closed
-    )
+    statistics = Statistics(taught.concepts, card.embedding, mutually_exclusive=exclusive, closed_environment=closed)
     statistics.update(rows.embeddings, None, rows.labels)
     background = None if behind is None else Background.from_embeddings(behind, card.embedding, card.held_back)
     sample = evaluation_sample(rows.ids, rows.labels) if len(rows.ids) else np.arange(0)

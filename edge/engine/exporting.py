@@ -62,7 +62,7 @@ def export(engine: Engine, model: Model, path: Path, *, version: str | None, ful
         file=catalogue.read_verified(folder, card),
         card=card,
         head=head,
-        record=_record(model, info, card, head, full_integer),
+        record=record_of(model, info, head, card, full_integer=full_integer),
         stored=_stored(engine, model, card),
         background=catalogue.background(folder, card),
     )
@@ -89,11 +89,15 @@ def write(parts: Parts, path: Path, backbone: Backbone, config: Config) -> Expor
 
 def check_path(path: Path) -> None:
     """Raises InvalidArgument unless a file can be made or replaced there."""
-    if path.is_dir():
+    try:
+        folder, there, ordinary, parent = path.is_dir(), path.exists(), path.is_file(), path.parent.is_dir()
+    except OSError as error:  # a name that is too long
+        raise InvalidArgument(f"{path} cannot be a file ({error.strerror}); choose another name") from error
+    if folder:
         raise InvalidArgument(f"{path} is a folder; give the name of a file in it, such as {path / 'model.tflite'}")
-    if not path.parent.is_dir():
+    if not parent:
         raise InvalidArgument(f"there is no folder {path.parent}; make it first, or choose another")
-    if path.exists() and not path.is_file():
+    if there and not ordinary:
         raise InvalidArgument(f"{path} is no ordinary file; choose another name")
 
 
@@ -115,7 +119,8 @@ def run(data: bytes, inputs: Iterable[NDArray[Any]], config: Config) -> NDArray[
     return np.asarray((values.astype(np.float64) - zero_point) * scale)
 
 
-def _record(model: Model, info: VersionInfo, card: BackboneCard, head: TrainedHead, full_integer: bool) -> Record:
+def record_of(model: Model, info: VersionInfo, head: TrainedHead, card: BackboneCard, *, full_integer: bool) -> Record:
+    """What a fused file says about a trained version."""
     return Record(
         model=model.name,
         version=info.id,

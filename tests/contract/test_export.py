@@ -43,11 +43,8 @@ def bare(config, path, pictures):
     rows = []
     for one in pictures:
         with Image.open(one) as picture:
-            half = min(picture.size) * 0.875 / 2
-            box = (picture.width / 2 - half, picture.height / 2 - half) + (
-                picture.width / 2 + half,
-                picture.height / 2 + half,
-            )
+            half, x, y = min(picture.size) * 0.875 / 2, picture.width / 2, picture.height / 2
+            box = (x - half, y - half, x + half, y + half)
             small = picture.convert("RGB").resize((side, side), Image.Resampling.BICUBIC, box=box, reducing_gap=1.0)
         pixels = (np.asarray(small).astype(np.int16) - 128).astype(np.int8)
         interpreter.set_tensor(given["index"], pixels[np.newaxis])

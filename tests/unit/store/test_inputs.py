@@ -207,7 +207,7 @@ def test_a_purged_number_never_comes_back(store, new, clock):
 
 
 def test_thirty_days_do_not_pass_when_a_clock_without_a_battery_starts_in_1970(store, new, clock):
-    one, two = _add(store, new(b"picture", {"cat": 1}), new(b"another"))
+    (one,) = _add(store, new(b"picture", {"cat": 1}))
     now = clock.now
     clock.now = now.replace(year=1970)
     store.inputs.remove([one.id], by="user")

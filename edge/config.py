@@ -50,6 +50,6 @@ def _choice(environ: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> 
 
 def _count(environ: Mapping[str, str], name: str) -> int:
     value = environ.get(name) or "0"
-    if not value.isdecimal() or int(value) > 64:
+    if not value.isdecimal() or len(value) > 4 or int(value) > 64:
         raise InvalidArgument(f"{name}={value!r} is not a number from 0 to 64; 0 means one thread per core")
     return int(value)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from itertools import accumulate
+from math import sqrt
 from typing import Any, Literal
 
 SHOWN = 1
@@ -224,6 +226,15 @@ class EmbeddingSpec:
     def size(self) -> int:
         """d, the numbers of all parts."""
         return sum(part.size for part in self.parts)
+
+    def shares(self) -> tuple[tuple[slice, EmbeddingPart, float], ...]:
+        """Each part with its columns of an embedding and the length of its share of z, which is 1 long in all."""
+        whole = sqrt(sum(part.weight**2 for part in self.parts))
+        starts = accumulate((part.size for part in self.parts), initial=0)
+        return tuple(
+            (slice(start, start + part.size), part, part.weight / whole)
+            for start, part in zip(starts, self.parts, strict=False)
+        )
 
     @classmethod
     def single(cls, size: int, zero_point: int, scale: float, transform: Transform = "sqrt") -> EmbeddingSpec:

@@ -20,9 +20,13 @@ SUPPORTED = {
 }  # fmt: skip
 
 
+COMPILED = "edgetpu-custom-op"
+"""The one custom operator of a file that ``edgetpu_compiler`` has been over."""
+
+
 def complaints(facts: GraphFacts) -> list[str]:
     """Why the compiler would not map the whole graph; empty when it would."""
-    found = [f"{name} is not supported" for name, _ in facts.ops if name not in SUPPORTED]
+    found = [f"{name} is not supported" for name in _foreign(facts)]
     found += [
         f"{name} version {version} is newer than {SUPPORTED[name]}"
         for name, version in facts.ops
@@ -32,6 +36,11 @@ def complaints(facts: GraphFacts) -> list[str]:
         f"{one.name} is {one.dtype}" for one in facts.inputs + facts.outputs if one.dtype not in ("INT8", "UINT8")
     ]
     return found + ([] if facts.static else ["a tensor has a dynamic shape"])
+
+
+def _foreign(facts: GraphFacts) -> list[str]:
+    named = [name for name, _ in facts.ops if name not in SUPPORTED and name != "CUSTOM"]
+    return named + [f"custom operator {name}" for name in facts.custom_ops if name != COMPILED]
 
 
 def compile_report(path: Path) -> str:

@@ -87,7 +87,14 @@ def read_verified(folder: Path, card: BackboneCard) -> bytes:
 
 def background(folder: Path, card: BackboneCard) -> NDArray[np.int8] | None:
     """(n, d) int8 background embeddings of a card, or None where it has none. Raises BadBackbone."""
-    return None if card.background is None else _embeddings(folder / card.background, card)
+    if card.background is None:
+        return None
+    rows = _embeddings(folder / card.background, card)
+    if len(rows) <= card.held_back:
+        raise BadBackbone(
+            f"{folder / card.background} has {len(rows)} rows but its card holds back {card.held_back}; copy both again"
+        )
+    return rows
 
 
 def golden(folder: Path, card: BackboneCard) -> NDArray[np.int8] | None:

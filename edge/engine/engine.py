@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 from edge.backbone import catalogue
 from edge.config import DEFAULT_BACKBONE, Config
 from edge.engine.model import Model
-from edge.engine.pictures import Picture, collect, collect_folders
+from edge.engine.pictures import Picture, collect, collect_folders, labels_of, loaded
 from edge.errors import (
     BackboneChanged,
-    BadImage,
     Conflict,
     EdgeError,
     InvalidArgument,
@@ -215,8 +214,8 @@ class Engine:
     def add(
         self,
         pictures: Any,
-        concepts: Iterable[str] = (),
-        not_concepts: Iterable[str] = (),
+        concepts: str | Iterable[str] = (),
+        not_concepts: str | Iterable[str] = (),
         *,
         from_folders: bool = False,
         positives_only: bool = False,
@@ -232,7 +231,7 @@ class Engine:
         A picture that cannot be read is listed in ``refused`` and the others go in; if there is only one, it raises.
         Durable when it returns. Raises BadImage, NotFound, InvalidArgument, StoreUnavailable.
         """
-        labels = _labels(concepts, not_concepts)
+        labels = labels_of(concepts, not_concepts)
         if from_folders:
             found = collect_folders(pictures, labels, positives_only=positives_only)
         else:
@@ -268,7 +267,7 @@ class Engine:
         """Load and store some pictures in one transaction: what was stored, and what could not be read."""
         while True:
             backbone = self.backbone
-            batch = list(pool.map(lambda one: _loaded(one, backbone), part))  # noqa: B023 used up at once
+            batch = list(pool.map(lambda one: loaded(one, backbone), part))  # noqa: B023 used up at once
             failures = [one for one in batch if not isinstance(one, NewInput)]
             good = [one for one in batch if isinstance(one, NewInput)]
             try:
@@ -280,14 +279,14 @@ class Engine:
     def annotate(
         self,
         input: str,
-        concepts: Iterable[str] = (),
-        not_concepts: Iterable[str] = (),
+        concepts: str | Iterable[str] = (),
+        not_concepts: str | Iterable[str] = (),
         *,
-        clear: Iterable[str] = (),
+        clear: str | Iterable[str] = (),
         by: str = "user",
     ) -> Input:
         """Say what a stored input shows and does not show; ``clear`` forgets. Raises NotFound, InvalidArgument."""
-        values: dict[str, int | None] = {**_labels(concepts, not_concepts)}
+        values: dict[str, int | None] = {**labels_of(concepts, not_concepts)}
         for name in check_names(clear, "concept"):
             if name in values:
                 raise InvalidArgument(f"{name!r} is both set and cleared; give it once")
@@ -312,22 +311,22 @@ class Engine:
         """Every concept that was ever named."""
         return self.store.inputs.concepts()
 
-    def remove(self, inputs: Iterable[str], *, by: str = "user") -> int:
+    def remove(self, inputs: str | Iterable[str], *, by: str = "user") -> int:
         """Hide inputs at once; ``restore`` brings them back for 30 days. Raises NotFound, changing nothing."""
-        count = self.store.inputs.remove(inputs, by=by)
+        count = self.store.inputs.remove([inputs] if isinstance(inputs, str) else inputs, by=by)
         self.store.purge()
         return count
 
-    def restore(self, inputs: Iterable[str], *, by: str = "user") -> int:
+    def restore(self, inputs: str | Iterable[str], *, by: str = "user") -> int:
         """Bring removed inputs back, with their annotations. Raises NotFound, changing nothing."""
-        return self.store.inputs.restore(inputs, by=by)
+        return self.store.inputs.restore([inputs] if isinstance(inputs, str) else inputs, by=by)
 
     # --- models --------------------------------------------------------------------------------------------------
 
     def create_model(
         self,
         name: str,
-        concepts: Iterable[str],
+        concepts: str | Iterable[str],
         *,
         mutually_exclusive: bool = False,
         closed_environment: bool = False,
@@ -397,30 +396,3 @@ def background_of(name: str, config: Config) -> Background | None:
     folder, card = catalogue.find_card(name, config)
     rows = catalogue.background(folder, card)
     return None if rows is None else Background.from_embeddings(rows, card.embedding, card.held_back)
-
-
-def _labels(concepts: Iterable[str], not_concepts: Iterable[str]) -> dict[str, int]:
-    shown = check_names([concepts] if isinstance(concepts, str) else concepts, "concept")
-    hidden = check_names([not_concepts] if isinstance(not_concepts, str) else not_concepts, "concept")
-    both = set(shown) & set(hidden)
-    if both:
-        raise InvalidArgument(f"{min(both)!r} is both shown and not shown; give it once")
-    return {**dict.fromkeys(shown, 1), **dict.fromkeys(hidden, 0)}
-
-
-def _loaded(picture: Picture, backbone: Backbone) -> NewInput | tuple[str, EdgeError]:
-    try:
-        data = picture.data()
-        facts, pixels = decode(data, backbone.card.preprocessing)
-    except (BadImage, NotFound, InvalidArgument) as error:
-        return picture.source, error
-    return NewInput(
-        data=data,
-        media_type=facts.media_type,
-        width=facts.width,
-        height=facts.height,
-        source=picture.source,
-        embedding=backbone.embed(pixels).tobytes(),
-        backbone_sha256=backbone.card.sha256,
-        annotations=picture.annotations,
-    )

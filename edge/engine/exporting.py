@@ -62,7 +62,7 @@ def export(engine: Engine, model: Model, path: Path, *, version: str | None, ful
         file=catalogue.read_verified(folder, card),
         card=card,
         head=head,
-        record=_record(model, info, card, head, full_integer),
+        record=record_of(model, info, head, card, full_integer=full_integer),
         stored=_stored(engine, model, card),
         background=catalogue.background(folder, card),
     )
@@ -89,11 +89,15 @@ def write(parts: Parts, path: Path, backbone: Backbone, config: Config) -> Expor
 
 def check_path(path: Path) -> None:
     """Raises InvalidArgument unless a file can be made or replaced there."""
-    if path.is_dir():
+    try:
+        folder, there, ordinary, parent = path.is_dir(), path.exists(), path.is_file(), path.parent.is_dir()
+    except OSError as error:  # a name that is too long
+        raise InvalidArgument(f"{path} cannot be a file ({error.strerror}); choose another name") from error
+    if folder:
         raise InvalidArgument(f"{path} is a folder; give the name of a file in it, such as {path / 'model.tflite'}")
-    if not path.parent.is_dir():
+    if not parent:
         raise InvalidArgument(f"there is no folder {path.parent}; make it first, or choose another")
-    if path.exists() and not path.is_file():
+    if there and not ordinary:
         raise InvalidArgument(f"{path} is no ordinary file; choose another name")
 
 
@@ -102,10 +106,12 @@ def run(data: bytes, inputs: Iterable[NDArray[Any]], config: Config) -> NDArray[
     interpreter = runtimes.start(
         data, runtime=runtimes.choose(config.runtime), threads=runtimes.thread_count(config.threads), quiet=config.quiet
     )
-    given, made = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    given, made = interpreter.get_input_details(), interpreter.get_output_details()[0]
+    parts = np.cumsum([one["shape"][-1] for one in given])[:-1]  # an embedding comes in its parts
     rows = []
     for one in inputs:
-        interpreter.set_tensor(given["index"], one[np.newaxis].astype(given["dtype"]))
+        for tensor, piece in zip(given, np.split(one, parts) if len(given) > 1 else [one], strict=True):
+            interpreter.set_tensor(tensor["index"], piece[np.newaxis].astype(tensor["dtype"]))
         interpreter.invoke()
         rows.append(interpreter.get_tensor(made["index"]).reshape(-1))
     values = np.stack(rows)
@@ -115,7 +121,8 @@ def run(data: bytes, inputs: Iterable[NDArray[Any]], config: Config) -> NDArray[
     return np.asarray((values.astype(np.float64) - zero_point) * scale)
 
 
-def _record(model: Model, info: VersionInfo, card: BackboneCard, head: TrainedHead, full_integer: bool) -> Record:
+def record_of(model: Model, info: VersionInfo, head: TrainedHead, card: BackboneCard, *, full_integer: bool) -> Record:
+    """What a fused file says about a trained version."""
     return Record(
         model=model.name,
         version=info.id,

@@ -164,9 +164,9 @@ def _embeddings(engine: Engine, repair: bool) -> Findings:
         yield Finding("embeddings", "ok", f"every picture has its embedding under {card.name}")
     elif repair:
         done = engine.use_backbone(card.name)
-        yield Finding("embeddings", "ok", f"{done} missing embeddings were computed", repaired=True)
+        yield Finding("embeddings", "ok", f"{_count(done, 'embedding')} computed that were missing", repaired=True)
     else:
-        text = f"{len(missing)} pictures have no embedding under {card.name}; run: edge doctor --repair"
+        text = f"{_count(len(missing), 'picture')} without an embedding under {card.name}; run: edge doctor --repair"
         yield Finding("embeddings", "problem", text)
 
 
@@ -190,7 +190,7 @@ def _versions(engine: Engine) -> Findings:
     if bad:
         yield Finding("versions", "problem", f"heads that cannot be read: {', '.join(bad)}; train again")
     else:
-        yield Finding("versions", "ok", f"{count} trained versions can be read")
+        yield Finding("versions", "ok", f"{_count(count, 'trained version')} can be read")
     if stale:
         yield Finding("versions", "note", f"trained under another backbone: {', '.join(stale)}; train again")
 
@@ -225,3 +225,7 @@ def _statistics(engine: Engine, repair: bool) -> Findings:
         return
     text = f"the statistics snapshots of {', '.join(bad)} do not fit; the next training rebuilds them"
     yield Finding("statistics", "ok" if repair else "note", text, repaired=repair)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -149,7 +149,7 @@ class Model:
         version: str | None = None,
         min_value: float = 0.0,
         max_concepts: int | None = None,
-        select: Iterable[str] = (),
+        select: str | Iterable[str] = (),
     ) -> Prediction:
         """What a picture shows: a path, encoded bytes or a uint8 RGB array (h, w, 3).
 
@@ -157,7 +157,7 @@ class Model:
         ``max_concepts`` shorten the answer, ``select`` names the concepts wanted. Raises BadImage, NotFound,
         NotTrained, BackboneChanged, InvalidArgument.
         """
-        wanted = set(select)
+        wanted = {select} if isinstance(select, str) else set(select)
         info, head = self.check_output(version, min_value, max_concepts, wanted)
         backbone = self._engine.backbone
         embedding = backbone.embed(prepare(picture, backbone.card.preprocessing))

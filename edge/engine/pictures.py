@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge.errors import InvalidArgument, NotFound
-from edge.image import SUFFIXES, encode_png, read
+from edge.errors import BadImage, EdgeError, InvalidArgument, NotFound
+from edge.image import SUFFIXES, decode, encode_png, read
+from edge.store import NewInput
+from edge.store.names import check_names
 
 if TYPE_CHECKING:
-    pass
-
-Given = "str | Path | bytes | NDArray[np.uint8]"
+    from edge.backbone.base import Backbone
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +42,8 @@ def collect_folders(given: Any, annotations: Mapping[str, int], *, positives_onl
     """Folders whose sub-folders are concepts: 1 for a picture's own, 0 for its siblings unless ``positives_only``."""
     found = []
     for one in _each(given):
+        if not isinstance(one, str | Path):
+            raise InvalidArgument(f"{type(one).__name__} is no folder; give a folder with one sub-folder per concept")
         folder = Path(one)
         names = [path.name for path in concept_folders(folder)]
         for name in names:
@@ -66,7 +68,9 @@ def files_below(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix.lower() in SUFFIXES
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
 
 
@@ -103,3 +107,31 @@ def _pictures(one: Any, annotations: Mapping[str, int]) -> list[Picture]:
 def _file(path: Path, annotations: Mapping[str, int]) -> Picture:
     # names that are not UTF-8 are legal on Linux and cannot be stored as text
     return Picture(path, os.fsencode(path).decode("utf-8", "replace"), annotations)
+
+
+def labels_of(concepts: str | Iterable[str], not_concepts: str | Iterable[str]) -> dict[str, int]:
+    """1 for what is shown, 0 for what is not, by checked name. Raises InvalidArgument."""
+    shown, hidden = check_names(concepts, "concept"), check_names(not_concepts, "concept")
+    both = set(shown) & set(hidden)
+    if both:
+        raise InvalidArgument(f"{min(both)!r} is both shown and not shown; give it once")
+    return {**dict.fromkeys(shown, 1), **dict.fromkeys(hidden, 0)}
+
+
+def loaded(picture: Picture, backbone: Backbone) -> NewInput | tuple[str, EdgeError]:
+    """A picture with its embedding, ready to be stored; or its source and why it cannot be."""
+    try:
+        data = picture.data()
+        facts, pixels = decode(data, backbone.card.preprocessing)
+    except (BadImage, NotFound, InvalidArgument) as error:
+        return picture.source, error
+    return NewInput(
+        data=data,
+        media_type=facts.media_type,
+        width=facts.width,
+        height=facts.height,
+        source=picture.source,
+        embedding=backbone.embed(pixels).tobytes(),
+        backbone_sha256=backbone.card.sha256,
+        annotations=picture.annotations,
+    )

@@ -40,7 +40,7 @@ class Tensor:
 class Extension:
     """A graph in writing: the one in ``base``, if any, and what is added to it.
 
-    Raises BadBackbone when ``base`` is damaged or is no graph with one input and one output.
+    Raises BadBackbone when ``base`` is damaged or is no graph with one input and at least one output.
     """
 
     def __init__(self, base: bytes = b"") -> None:
@@ -57,7 +57,8 @@ class Extension:
         self._metadata: list[tuple[str, int]] = []
         self._known_codes: dict[tuple[str, int], int] = {}
         self._outside: list[int] = []
-        self.input = self.output = Tensor(-1, (), "INT8")
+        self.inputs: tuple[Tensor, ...] = ()
+        self.outputs: tuple[Tensor, ...] = ()
         if base:
             try:
                 self._adopt(open_model(base))
@@ -73,8 +74,8 @@ class Extension:
         if model.SubgraphsLength() != 1:
             raise BadBackbone("the backbone's file has several graphs; export it as one")
         graph = model.Subgraphs(0)
-        if graph.InputsLength() != 1 or graph.OutputsLength() != 1:
-            raise BadBackbone("a backbone has one input and one output; adopt an embedding extractor")
+        if graph.InputsLength() != 1 or not graph.OutputsLength():
+            raise BadBackbone("a backbone has one input and at least one output; adopt an embedding extractor")
         self._codes = [self._at(model.OperatorCodes(i)) for i in range(model.OperatorCodesLength())]
         self._tensors = [self._at(graph.Tensors(i)) for i in range(graph.TensorsLength())]
         self._operators = [self._at(graph.Operators(i)) for i in range(graph.OperatorsLength())]
@@ -84,8 +85,8 @@ class Extension:
         self._outside = sorted(fields)
         entries = [model.Metadata(i) for i in range(model.MetadataLength())]
         self._metadata = [(one.Name().decode(), one.Buffer()) for one in entries]
-        self.input = _read(graph, graph.Inputs(0))
-        self.output = _read(graph, graph.Outputs(0))
+        self.inputs = (_read(graph, graph.Inputs(0)),)
+        self.outputs = tuple(_read(graph, graph.Outputs(i)) for i in range(graph.OutputsLength()))
 
     def _at(self, table: Any) -> int:
         """A table of the old file as the builder counts: from the end."""
@@ -171,21 +172,22 @@ class Extension:
         return self._table(
             "SubGraph",
             Tensors=self._references(self._tensors),
-            Inputs=self._numbers([self.input.index], "Int32"),
+            Inputs=self._numbers([one.index for one in self.inputs], "Int32"),
             Outputs=self._numbers([output.index], "Int32"),
             Operators=self._references(self._operators),
             Name=self._builder.CreateString("main"),
         )
 
     def _signature(self, output: Tensor, names: tuple[str, str]) -> int:
+        given = [names[0]] if len(self.inputs) == 1 else [f"{names[0]}_{i}" for i in range(len(self.inputs))]
         ends = [
             self._table("TensorMap", Name=self._builder.CreateString(name), TensorIndex=tensor.index)
-            for tensor, name in zip((self.input, output), names, strict=True)
+            for tensor, name in zip((*self.inputs, output), (*given, names[1]), strict=True)
         ]
         return self._table(
             "SignatureDef",
-            Inputs=self._references(ends[:1]),
-            Outputs=self._references(ends[1:]),
+            Inputs=self._references(ends[:-1]),
+            Outputs=self._references(ends[-1:]),
             SignatureKey=self._builder.CreateString("serving_default"),
         )
 

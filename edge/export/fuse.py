@@ -57,9 +57,9 @@ def fuse(
     when the backbone is damaged or does not fit the head.
     """
     graph = Extension(backbone)
-    if graph.output.shape[-1:] != (card.embedding.size,) or graph.output.dtype not in ("INT8", "UINT8"):
+    if [one.shape[-1] for one in graph.outputs] != [part.size for part in card.embedding.parts]:
         raise BadBackbone(f"{card.name} does not give {card.embedding.size} 8-bit numbers; export or adopt it again")
-    values = _tail(graph, graph.output, card, head, samples)
+    values = _tail(graph, graph.outputs, card, head, samples)
     about = standard.About(
         name=record.model,
         version=record.version,
@@ -73,16 +73,25 @@ def fuse(
 
 
 def head_alone(card: BackboneCard, head: LinearTail, samples: NDArray[np.int8] | None = None) -> bytes:
-    """The same head behind no backbone: (1, d) int8 embedding in, (1, K) values out; to compare it without pictures."""
-    spec = card.embedding
+    """The same head behind no backbone: an int8 input for each part of the embedding, (1, K) values out.
+
+    For comparing it without pictures.
+    """
     graph = Extension()
-    graph.input = graph.tensor("embedding", (1, spec.size), "INT8", scale=spec.scale, zero_point=spec.zero_point)
-    return graph.finish(_tail(graph, graph.input, card, head, samples), "head", names=("embedding", "values"))
+    graph.inputs = tuple(
+        graph.tensor(f"embedding_{i}", (1, part.size), "INT8", scale=part.scale, zero_point=part.zero_point)
+        for i, part in enumerate(card.embedding.parts)
+    )
+    return graph.finish(_tail(graph, graph.inputs, card, head, samples), "head", names=("embedding", "values"))
 
 
 def _tail(
-    graph: Extension, embedding: Tensor, card: BackboneCard, head: LinearTail, samples: NDArray[np.int8] | None
+    graph: Extension,
+    outputs: tuple[Tensor, ...],
+    card: BackboneCard,
+    head: LinearTail,
+    samples: NDArray[np.int8] | None,
 ) -> Tensor:
     if samples is None:
-        return float_tail(graph, embedding, card.embedding.transform, head)
-    return integer_tail(graph, embedding, card.embedding.transform, head, samples)
+        return float_tail(graph, outputs, card.embedding, head)
+    return integer_tail(graph, outputs, card.embedding, head, samples)

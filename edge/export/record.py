@@ -58,9 +58,9 @@ class Record:
 
 def card_tables(card: BackboneCard) -> dict[str, Any]:
     """The part of a card that a fused file carries; ``edge.backbone.card.parse_card`` reads it back."""
-    names = ("name", "sha256", "source", "licence", "preprocessing", "input", "embedding")
+    names = ("name", "sha256", "source", "licence", "preprocessing", "input")
     tables = asdict(card)
-    return {name: tables[name] for name in names}
+    return {**{name: tables[name] for name in names}, "embedding": tables["embedding"]["parts"]}
 
 
 def metadata_of(data: bytes) -> dict[str, bytes]:

@@ -6,11 +6,13 @@ embedding x. Operator versions are the lowest that do it, which tflite-runtime 2
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.export.extend import Extension, Tensor
-from edge.types import LinearTail, Transform
+from edge.types import EmbeddingSpec, LinearTail, Transform
 
 Array = NDArray[np.float64]
 _SATURATED = 8.0
@@ -18,81 +20,111 @@ _SATURATED = 8.0
 _MARGIN = 1.05  # new pictures go a little beyond the stored ones
 
 
-def float_tail(graph: Extension, embedding: Tensor, transform: Transform, head: LinearTail) -> Tensor:
-    """DEQUANTIZE, the transform, L2_NORMALIZATION, FULLY_CONNECTED and the activation; (1, K) float32 values.
+def float_tail(graph: Extension, outputs: Sequence[Tensor], spec: EmbeddingSpec, head: LinearTail) -> Tensor:
+    """DEQUANTIZE, the transform, L2_NORMALIZATION and FULLY_CONNECTED for each part of the embedding, their sum, and
+    the activation; (1, K) float32 values.
 
-    The embedding's scale cancels in the unit vector, so the result is ``TrainedHead.predict``'s up to rounding.
+    A part's scale cancels in its unit vector, so the result is ``TrainedHead.predict``'s up to rounding.
     """
-    size, concepts = embedding.shape[-1], len(head.concepts)
+    floats, concepts = _Floats(graph), len(head.concepts)
+    logits = None
+    for output, (columns, part, length) in zip(outputs, spec.shares(), strict=True):
+        bias = head.bias if logits is None else np.zeros(concepts)
+        partial = floats.connect(floats.unit(output, part.transform), head.weights[:, columns] * length, bias)
+        logits = partial if logits is None else floats.apply("ADD", logits, partial, width=concepts)
+    assert logits is not None  # a spec has parts
+    return floats.apply(_activation(head), logits, width=concepts)
 
-    def apply(name: str, *inputs: Tensor, version: int = 1, width: int = size) -> Tensor:
-        return graph.operator(name, version, inputs, graph.tensor(f"head/{name.lower()}", (1, width), "FLOAT32"))
 
-    x = apply("DEQUANTIZE", embedding, version=2 if embedding.dtype == "INT8" else 1)
-    if transform == "sqrt":
-        x = apply("SQRT", x if _zero_is_lowest(embedding) else apply("RELU", x))
-    elif transform == "signed-sqrt":  # the root of the positive part less that of the negative part
-        x = apply("SUB", apply("SQRT", apply("RELU", x)), apply("SQRT", apply("RELU", apply("NEG", x))))
-    z = apply("L2_NORMALIZATION", x)
-    weights, bias = np.asarray(head.weights, dtype="<f4"), np.asarray(head.bias, dtype="<f4")
-    w = graph.tensor("head/weights", weights.shape, "FLOAT32", data=weights.tobytes())
-    b = graph.tensor("head/bias", bias.shape, "FLOAT32", data=bias.tobytes())
-    logits = apply("FULLY_CONNECTED", z, w, b, width=concepts)
-    return apply(_activation(head), logits, width=concepts)
+class _Floats:
+    """Operators on float32 tensors of shape (1, n)."""
+
+    def __init__(self, graph: Extension) -> None:
+        self._graph = graph
+
+    def apply(self, name: str, *inputs: Tensor, width: int, version: int = 1) -> Tensor:
+        out = self._graph.tensor(f"head/{name.lower()}", (1, width), "FLOAT32")
+        return self._graph.operator(name, version, inputs, out)
+
+    def unit(self, output: Tensor, transform: Transform) -> Tensor:
+        """The part of unit length that ``transform`` makes of an 8-bit output."""
+
+        def apply(name: str, *inputs: Tensor, version: int = 1) -> Tensor:
+            return self.apply(name, *inputs, width=output.shape[-1], version=version)
+
+        x = apply("DEQUANTIZE", output, version=2 if output.dtype == "INT8" else 1)
+        if transform == "sqrt":
+            x = apply("SQRT", x if _zero_is_lowest(output) else apply("RELU", x))
+        elif transform == "signed-sqrt":  # the root of the positive part less that of the negative part
+            x = apply("SUB", apply("SQRT", apply("RELU", x)), apply("SQRT", apply("RELU", apply("NEG", x))))
+        return apply("L2_NORMALIZATION", x)
+
+    def connect(self, z: Tensor, weights: NDArray[np.floating], bias: NDArray[np.floating]) -> Tensor:
+        """weights z + bias."""
+        rows, offset = np.ascontiguousarray(weights, dtype="<f4"), np.asarray(bias, dtype="<f4")
+        w = self._graph.tensor(f"head/{z.index}/weights", rows.shape, "FLOAT32", data=rows.tobytes())
+        b = self._graph.tensor(f"head/{z.index}/bias", offset.shape, "FLOAT32", data=offset.tobytes())
+        return self.apply("FULLY_CONNECTED", z, w, b, width=len(rows))
 
 
 def integer_tail(
-    graph: Extension, embedding: Tensor, transform: Transform, head: LinearTail, samples: NDArray[np.int8]
+    graph: Extension, outputs: Sequence[Tensor], spec: EmbeddingSpec, head: LinearTail, samples: NDArray[np.int8]
 ) -> Tensor:
     """The same in 8-bit integers, with operators of the Edge TPU's list; (1, K) int8 values, scale 1/256.
 
-    ``samples`` (n, d) int8 embeddings, at least one, set the ranges. SQRT is not on the list: x rsqrt(|x|) takes its
-    place (0 stays 0, since 0 times any 8-bit number is). L2_NORMALIZATION has a fixed scale of 1/128 that leaves a
-    vector of a thousand numbers some twenty levels, so the length is divided out as y rsqrt(sum y^2), sum y^2 = sum |x|.
+    ``samples`` (n, d) int8 embeddings, at least one, set the ranges. Adding the same to all logits of a softmax changes
+    nothing, so weights are taken about their mean: smaller numbers have finer steps.
     """
     parts = _Integers(graph)
-    if embedding.dtype == "UINT8":
-        shifted = graph.tensor("head/int8", embedding.shape, "INT8", scale=embedding.scale,
-                               zero_point=embedding.zero_point - 128)  # fmt: skip
-        embedding = graph.operator("QUANTIZE", 1, [embedding], shifted)
-    x = (samples.astype(np.float64) - embedding.zero_point) * embedding.scale
-    if transform == "l2":
-        z = graph.operator("L2_NORMALIZATION", 2, [embedding], parts.tensor("l2", embedding.shape[-1], 1 / 128, 0))
-        return _decide(parts, z, x / _lengths(np.square(x)), head)
-    if transform == "sqrt":
-        x = np.maximum(x, 0.0)
-        size, value = parts.rectified(embedding), None
-    else:
-        value, size = embedding, parts.magnitude(embedding)
-    y = parts.multiply(
-        "root", value or size, parts.rsqrt("rsqrt", size, 1 / np.sqrt(size.scale)), np.sqrt(abs(x).max())
-    )
-    total = parts.total(size, abs(x).sum(axis=1))
-    inverse = parts.rsqrt("inverse_length", total, _MARGIN / _lengths(abs(x)).min())
-    reference = np.sign(x) * np.sqrt(abs(x)) / _lengths(abs(x))
-    z = parts.multiply("unit", y, inverse, abs(reference).max())
-    return _decide(parts, z, reference, head)
-
-
-def _decide(parts: _Integers, z: Tensor, reference: Array, head: LinearTail) -> Tensor:
-    """FULLY_CONNECTED and the activation, with the range of logits where the answer is decided.
-
-    Adding the same to all logits of a softmax changes nothing, so weights are taken about their mean: smaller numbers
-    have finer steps.
-    """
     weights, bias = np.asarray(head.weights, dtype=np.float64), np.asarray(head.bias, dtype=np.float64)
-    exclusive = head.activation == "softmax"
-    if exclusive:
+    if head.activation == "softmax":
         weights, bias = weights - weights.mean(axis=0), bias - bias.mean()
-    logits = reference @ weights.T + bias
-    low, high = float(logits.min()), float(logits.max()) * _MARGIN
-    if exclusive:
-        low = max(low, float(logits.max(axis=1).min()) - _SATURATED)
+    units = [
+        (columns, length, *_integer_unit(parts, output, part.transform, samples[:, columns]))
+        for output, (columns, part, length) in zip(outputs, spec.shares(), strict=True)
+    ]
+    shares = [reference @ (length * weights[:, columns]).T for columns, length, _, reference in units]
+    shares[0] += bias
+    total = np.sum(shares, axis=0)
+    logits, so_far = None, np.zeros_like(total)
+    for (columns, length, z, _), share in zip(units, shares, strict=True):
+        so_far = so_far + share
+        last = z is units[-1][2]
+        whole = parts.decided(total, head) if last else parts.ranged("logits", so_far)
+        rows, offset = length * weights[:, columns], bias if logits is None else np.zeros(len(weights))
+        if logits is None:
+            logits = parts.connect(z, rows, offset, whole)
+        else:
+            logits = parts.add(logits, parts.connect(z, rows, offset, parts.ranged("share", share)), whole)
+    assert logits is not None  # a spec has parts
+    return parts.activate(_activation(head), logits)
+
+
+def _integer_unit(
+    parts: _Integers, output: Tensor, transform: Transform, samples: NDArray[np.int8]
+) -> tuple[Tensor, Array]:
+    """One part of unit length in 8 bits, and (n, size) what it should be for the samples.
+
+    SQRT is not on the list: x rsqrt(|x|) takes its place (0 stays 0, since 0 times any 8-bit number is).
+    L2_NORMALIZATION has a fixed scale of 1/128, which leaves a vector of a thousand numbers some twenty levels: the
+    length is divided out as y rsqrt(sum y^2) instead.
+    """
+    x_tensor = parts.signed(output)
+    x = (samples.astype(np.float64) - x_tensor.zero_point) * x_tensor.scale
+    if transform == "l2":
+        y, reference, squares = x_tensor, x, np.square(x)
+        size = parts.multiply("square", x_tensor, x_tensor, squares.max(), signed=False)
+    elif transform == "sqrt":
+        squares = np.maximum(x, 0.0)
+        size = parts.rectified(x_tensor)
+        y, reference = parts.root(size, size, squares.max(), signed=False), np.sqrt(squares)
     else:
-        low, high = max(low, -_SATURATED), min(high, _SATURATED)
-    scale, zero_point = _affine(low, high)
-    out = parts.tensor("logits", len(weights), scale, zero_point)
-    return parts.activate(_activation(head), parts.connect(z, weights, bias, out))
+        squares = np.abs(x)
+        size = parts.magnitude(x_tensor)
+        y, reference = parts.root(x_tensor, size, squares.max(), signed=True), np.sign(x) * np.sqrt(squares)
+    reference = reference / _lengths(squares)
+    inverse = parts.rsqrt("inverse_length", parts.total(size, squares), _MARGIN / _lengths(squares).min())
+    return parts.multiply("unit", y, inverse, np.abs(reference).max(), signed=transform != "sqrt"), reference
 
 
 class _Integers:
@@ -104,9 +136,33 @@ class _Integers:
     def tensor(self, name: str, width: int, scale: float, zero_point: int) -> Tensor:
         return self._graph.tensor(f"head/{name}", (1, width), "INT8", scale=scale, zero_point=zero_point)
 
+    def signed(self, x: Tensor) -> Tensor:
+        """x as int8, which a uint8 output of a backbone is not."""
+        if x.dtype == "INT8":
+            return x
+        return self._graph.operator("QUANTIZE", 1, [x], self.tensor("int8", x.shape[-1], x.scale, x.zero_point - 128))
+
+    def ranged(self, name: str, samples: Array) -> Tensor:
+        """A tensor for what ``samples`` (n, width) range over, and a little beyond."""
+        scale, zero_point = _affine(_MARGIN * float(samples.min()), _MARGIN * float(samples.max()))
+        return self.tensor(name, samples.shape[1], scale, zero_point)
+
+    def decided(self, logits: Array, head: LinearTail) -> Tensor:
+        """A tensor for logits with the range in which the answer is decided."""
+        low, high = float(logits.min()), float(logits.max()) * _MARGIN
+        if head.activation == "softmax":
+            low = max(low, float(logits.max(axis=1).min()) - _SATURATED)
+        else:
+            low, high = max(low, -_SATURATED), min(high, _SATURATED)
+        scale, zero_point = _affine(low, high)
+        return self.tensor("logits", logits.shape[1], scale, zero_point)
+
+    def add(self, x: Tensor, y: Tensor, out: Tensor) -> Tensor:
+        return self._graph.operator("ADD", 2, [x, y], out)
+
     def _positive(self, name: str, width: int, largest: float) -> Tensor:
         """A tensor for 0 ... largest."""
-        return self.tensor(name, width, max(float(largest), 1e-30) / 255, -128)
+        return self.tensor(name, width, (float(largest) or 1.0) / 255, -128)
 
     def rectified(self, x: Tensor) -> Tensor:
         """max(x, 0)."""
@@ -130,22 +186,28 @@ class _Integers:
         """1 / sqrt(x), at most ``largest``."""
         return self._graph.operator("RSQRT", 2, [x], self._positive(name, x.shape[-1], largest))
 
-    def multiply(self, name: str, x: Tensor, y: Tensor, largest: float) -> Tensor:
-        """x y; symmetric about 0 when x has a sign."""
-        if _zero_is_lowest(x):
-            out = self._positive(name, x.shape[-1], largest)
+    def multiply(self, name: str, x: Tensor, y: Tensor, largest: float, *, signed: bool) -> Tensor:
+        """x y, kept in 0 ... largest or, ``signed``, in -largest ... largest."""
+        if signed:
+            out = self.tensor(name, x.shape[-1], (float(largest) or 1.0) / 127, 0)
         else:
-            out = self.tensor(name, x.shape[-1], max(float(largest), 1e-30) / 127, 0)
+            out = self._positive(name, x.shape[-1], largest)
         return self._graph.operator("MUL", 2, [x, y], out)
 
-    def total(self, x: Tensor, sums: Array) -> Tensor:
-        """The sum of x, (1, 1); ``sums``: what it was for the samples."""
+    def root(self, x: Tensor, size: Tensor, largest: float, *, signed: bool) -> Tensor:
+        """sign(x) sqrt(|x|) as x rsqrt(|x|), with ``size`` = |x| of at most ``largest``."""
+        inverse = self.rsqrt("inverse_root", size, 1 / np.sqrt(size.scale))
+        return self.multiply("root", x, inverse, np.sqrt(largest), signed=signed)
+
+    def total(self, x: Tensor, samples: Array) -> Tensor:
+        """The sum of x, (1, 1); ``samples`` (n, d): what x was for them."""
         ones = np.ones((1, x.shape[-1]))
-        return self.connect(x, ones, np.zeros(1), self._positive("total", 1, _MARGIN * sums.max()))
+        largest = _MARGIN * samples.sum(axis=1).max()
+        return self.connect(x, ones, np.zeros(1), self._positive("total", 1, largest))
 
     def connect(self, x: Tensor, weights: Array, bias: Array, out: Tensor) -> Tensor:
         """weights x + bias, weights (n, d) in 8 bits, symmetric."""
-        scale = max(float(abs(weights).max()), 1e-30) / 127
+        scale = (float(np.abs(weights).max()) or 1.0) / 127
         steps = np.rint(bias / (scale * x.scale)).clip(-(2**31), 2**31 - 1).astype("<i4")
         w = self._constant(f"{out.index}/weights", np.rint(weights / scale), scale)
         b = self._graph.tensor(

@@ -51,18 +51,19 @@ def distances(pooled: Pooled, means: Array, background: Array | None) -> Distanc
 
 
 def _largest(matrix: Array) -> tuple[Array, Array, float]:
-    """The largest eigenvalues (r,), their vectors (d, r), and the mean of the others, by subspace iteration
+    """The largest eigenvalues (r,), their vectors (d, r), and the mean of the others (with none, the least), by subspace iteration
     (Halko, Martinsson & Tropp 2011) from a fixed start."""
     size = len(matrix)
-    count = min(RANK, size // 2)
+    count = min(RANK, size)
     generator = np.random.Generator(np.random.PCG64(0))
     q = _orthonormal(generator.standard_normal((size, min(size, count + _OVERSAMPLE))))
     for _ in range(_ITERATIONS):
         q = _orthonormal(matrix @ q)
     values, inner = np.linalg.eigh(q.T @ matrix @ q)
     values, vectors = values[::-1][:count], (q @ inner)[:, ::-1][:, :count]
-    rest = (float(np.trace(matrix)) - float(values.sum())) / (size - count)
-    return values, vectors, rest
+    if count == size:
+        return values, vectors, float(values[-1])
+    return values, vectors, (float(np.trace(matrix)) - float(values.sum())) / (size - count)
 
 
 def _orthonormal(columns: Array) -> Array:
@@ -115,4 +116,4 @@ def combined(
         familiarity += _SECOND_WEIGHT * (np.partition(to_concepts, 1, axis=1)[:, 1] - nearest)
     if to_background is not None:
         familiarity += _BACKGROUND_WEIGHT * (to_background - nearest)
-    return familiarity
+    return np.asarray(familiarity)

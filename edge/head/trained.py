@@ -8,6 +8,7 @@ import json
 import zipfile
 import zlib
 from dataclasses import asdict, dataclass
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from edge.errors import BadHead
 from edge.head.familiarity import Distances, combined
 from edge.head.transform import FastTransform
-from edge.types import EmbeddingPart, EmbeddingSpec, LinearTail
+from edge.types import EmbeddingPart, EmbeddingSpec, LinearTail, Transform
 
 _MAGIC = b"edge-head-1\n"
 _MAX_BYTES = 256 << 20
@@ -126,13 +127,26 @@ class TrainedHead:
             raise
         except _UNREADABLE as error:
             raise BadHead(f"the head cannot be read ({error}); train the model again") from error
-        shape = (len(head.concepts), head.spec.size)
-        kin = head.distances
-        good = head.weights.shape == shape and head.bias.shape == shape[:1] and kin.rows.shape[0] - shape[0] in (0, 1)
-        good = good and kin.offset.shape == kin.rows.shape[:1] and kin.rows.shape[1] == kin.basis.shape[1] == shape[1]
-        if not head.concepts or not good:
-            raise BadHead("the head's shapes contradict each other; train the model again")
+        if header["concepts"] != list(head.concepts) or not head._coherent():
+            raise BadHead("the head's parts contradict each other; train the model again")
         return head
+
+    def _coherent(self) -> bool:
+        """Whether everything fits together, so that no prediction can fail or be nonsense."""
+        shape, spec, kin = (len(self.concepts), self.spec.size), self.spec, self.distances
+        return (
+            0 < len(self.concepts) == len(set(self.concepts))
+            and self.weights.shape == shape
+            and self.bias.shape == shape[:1]
+            and kin.rows.shape in ((shape[0] + extra, shape[1]) for extra in (0, 1))
+            and kin.offset.shape == kin.rows.shape[:1]
+            and kin.basis.shape[1] == shape[1]
+            and np.isfinite(kin.base)
+            and bool((np.diff(self.familiar) >= 0).all())
+            and 0 <= self.threshold <= 1
+            and all(-128 <= part.zero_point <= 127 and part.size > 0 and part.weight > 0 for part in spec.parts)
+            and all(part.transform in get_args(Transform) for part in spec.parts)
+        )
 
 
 def _array(array: NDArray[np.generic], dimensions: int) -> NDArray[np.float32]:
@@ -144,20 +158,15 @@ def _array(array: NDArray[np.generic], dimensions: int) -> NDArray[np.float32]:
 def known(
     familiarity: NDArray[np.floating], familiar: NDArray[np.floating], seen: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """(n,) how familiar in [0, 1]: at least a conformal p-value, (1 + taught pictures at most as familiar) / (taught + 1)
-    (Vovk et al. 2005), and so honest about false alarms; linear between two taught pictures.
+    """(n,) conformal p-values: (1 + taught pictures at most as familiar) / (taught + 1) (Vovk et al. 2005).
 
-    Below the least familiar taught picture, where a p-value is 1 / (taught + 1) whatever comes, it goes on falling, so
+    Less familiar than every taught picture, a p-value is 1 / (taught + 1) whatever comes; here it goes on falling, so
     that strangers can be told apart. ``seen`` False (an embedding of zeros) gives 0.
     """
     count = len(familiar)
     if not count:
         return np.where(seen, 1.0, 0.0)
-    rank = np.interp(familiarity, familiar, np.arange(1, count + 1, dtype=np.float64))
-    # ties: as many as are at most as familiar, which np.interp leaves open
-    rank = np.maximum(rank, np.searchsorted(familiar, familiarity, side="right"))
-    spread = max(float(familiar[count // 2] - familiar[0]), 1e-6 * abs(float(familiar[0])), 1e-12)
+    rank = np.searchsorted(familiar, familiarity, side="right")
+    spread = max(float(familiar[count // 2] - familiar[0]), 1e-3 * abs(float(familiar[0])), 1e-6)
     beyond = np.exp(np.minimum(familiarity - familiar[0], 0.0) / spread)
-    return np.where(
-        seen, np.where(familiarity < familiar[0], beyond, np.minimum(1.0 + rank, count + 1)) / (count + 1), 0.0
-    )
+    return np.where(seen, (beyond + rank) / (count + 1.0), 0.0)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,20 +20,11 @@ def transform(embeddings: NDArray[np.int8], spec: EmbeddingSpec) -> NDArray[np.f
     2010); "l2" only normalises. A part of zeros stays zero, and then z is shorter.
     """
     z = np.empty(embeddings.shape)
-    for columns, part, length in _parts(spec):
+    for columns, part, length in spec.shares():
         x = _rooted(embeddings[:, columns].astype(np.float64) - part.zero_point, part)
         norm = np.sqrt(np.einsum("nd,nd->n", x, x))
         z[:, columns] = x * (length / np.where(norm > 0, norm, 1.0))[:, np.newaxis]
     return z
-
-
-def _parts(spec: EmbeddingSpec) -> Iterator[tuple[slice, EmbeddingPart, float]]:
-    """Columns, part, and the length of its share of z."""
-    whole = np.sqrt(sum(part.weight**2 for part in spec.parts))
-    start = 0
-    for part in spec.parts:
-        yield slice(start, start + part.size), part, part.weight / float(whole)
-        start += part.size
 
 
 def _rooted(x: NDArray[np.float64], part: EmbeddingPart) -> NDArray[np.float64]:
@@ -58,7 +47,7 @@ class FastTransform:
         values = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float64)
         self._parts = [
             (columns, _rooted(values - part.zero_point, part).astype(np.float32), np.float32(length))
-            for columns, part, length in _parts(spec)
+            for columns, part, length in spec.shares()
         ]
 
     def __call__(self, embeddings: NDArray[np.int8]) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ def check_name(name: str, what: str) -> str:
     return name
 
 
-def check_names(names: Iterable[str], what: str) -> tuple[str, ...]:
-    """Checked names without repetitions, in order."""
-    return tuple(dict.fromkeys(check_name(name, what) for name in names))
+def check_names(names: str | Iterable[str], what: str) -> tuple[str, ...]:
+    """Checked names without repetitions, in order; a string is one name, never its letters."""
+    each = (names,) if isinstance(names, str) else names
+    return tuple(dict.fromkeys(check_name(name, what) for name in each))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
@@ -128,6 +129,8 @@ class Store:
 
 def _opened(file: Path) -> Database:
     """Writable if it can be; a store on a medium that cannot be written to is still there to be asked."""
+    if file.exists() and not (os.access(file.parent, os.W_OK) and os.access(file, os.W_OK)):
+        return Database(file, read_only=True)
     try:
         return Database(file, read_only=False)
     except StoreUnavailable as error:

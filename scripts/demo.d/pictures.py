@@ -31,7 +31,7 @@ FAR, CLOSE = 102, 25
 """Sides in pixels of the crops: the second is the same ground from four times closer."""
 
 TAUGHT_FACES = 12
-HELD_OUT_FACES = 60
+HELD_OUT_FACES = 40
 
 Box = tuple[int, int, int, int]
 

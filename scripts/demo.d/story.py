@@ -128,10 +128,10 @@ def teach_ground(device: Device, figures: Json) -> list[Json]:
         f"   {figures['taught']} pictures taught; {percent(figures['leave_one_out'])} right when each is left out in "
         f"turn. Training took {device.seconds:.1f} s, start of the program included."
     )
-    figures["held_out"] = device.edge("evaluate", "ground", "--folder", "pictures/held-out")["accuracy"]
-    answers = predict(device, "ground", "pictures/held-out/*/*")
-    say(f"   On {len(answers)} crops from the right, which it has not seen: {percent(figures['held_out'])} right.")
-    return answers
+    measured = device.edge("evaluate", "ground", "--folder", "pictures/held-out")
+    figures["held_out"], figures["held_out_pictures"] = measured["accuracy"], measured["inputs"]
+    say(f"   On {measured['inputs']} crops from the right, not seen before: {percent(measured['accuracy'])} right.")
+    return predict(device, "ground", "pictures/held-out/*/0[258].png")
 
 
 def meet_strangers(device: Device, figures: Json) -> list[Json]:
@@ -169,14 +169,13 @@ def correct(device: Device, figures: Json) -> list[tuple[Json, Json]]:
 
 
 def closer_up(device: Device, figures: Json, when: str) -> list[Json]:
-    accuracy = device.edge("evaluate", "ground", "--folder", "pictures/closer")["accuracy"]
-    answers = predict(device, "ground", "pictures/closer/*/*")
-    known = sum(one["is_known"] for one in answers)
-    figures[f"closer_{when}"], figures[f"closer_known_{when}"] = accuracy, known
-    figures["closer"] = len(answers)
-    strange = len(answers) - known
-    say(f"   On {len(answers)} crops from as close: {percent(accuracy)} right, “{NOWHERE}” said of {strange}.")
-    return answers
+    measured = device.edge("evaluate", "ground", "--folder", "pictures/closer")
+    count = figures["closer"] = measured["inputs"]
+    known = round(measured["known_rate"] * count)
+    figures[f"closer_{when}"], figures[f"closer_known_{when}"] = measured["accuracy"], known
+    right = percent(measured["accuracy"])
+    say(f"   On {count} crops from as close: {right} right, “{NOWHERE}” said of {count - known}.")
+    return predict(device, "ground", "pictures/closer/*/0[258].png")
 
 
 def teach_faces(device: Device, figures: Json) -> list[Json]:
@@ -187,23 +186,22 @@ def teach_faces(device: Device, figures: Json) -> list[Json]:
     device.edge("model", "create", "faces", "--concept", "face")
     trained = device.edge("train", "faces")
     figures["faces_leave_one_out"] = trained["evaluation"]["accuracy"]
-    figures["faces_held_out"] = device.edge("evaluate", "faces", "--folder", "pictures/faces-held-out")["accuracy"]
-    answers = predict(device, "faces", "pictures/faces-held-out/*/*")
-    figures["faces"] = len(answers)
+    measured = device.edge("evaluate", "faces", "--folder", "pictures/faces-held-out")
+    figures["faces_held_out"], figures["faces"] = measured["accuracy"], measured["inputs"]
     say(
-        f"   {percent(figures['faces_leave_one_out'])} by leave-one-out, {percent(figures['faces_held_out'])} of "
-        f"{len(answers)} pictures that it has not seen."
+        f"   {percent(figures['faces_leave_one_out'])} by leave-one-out, {percent(measured['accuracy'])} of "
+        f"{measured['inputs']} pictures that it has not seen."
     )
-    return answers
+    return predict(device, "faces", "pictures/faces-held-out/*/*[05].png")
 
 
 def export(device: Device, figures: Json) -> None:
     """One file, run without this project; its values must be the ones ``edge predict`` gives."""
     title("5. One file that runs anywhere a TFLite runtime does")
     device.edge("export", "ground", "ground.tflite")
-    paths = [one for pattern in ("held-out/*/*", "closer/*/*") for one in device.files(f"pictures/{pattern}")]
-    shown = "pictures/held-out/*/* pictures/closer/*/*"
-    ours = device.edge("predict", "ground", *paths, shown=f"predict ground {shown}")["predictions"]
+    shown = "pictures/closer/*/*"
+    paths = device.files(shown)
+    ours = predict(device, "ground", shown)
     framing = framing_of(device)
     bare = device.bare("ground.tflite", *framing, *paths, shown=f"ground.tflite {shlex.join(framing)} {shown}")
     theirs = {one["path"]: one["values"] for one in bare["pictures"]}
@@ -239,8 +237,6 @@ def draw(
     faces: list[Json],
 ) -> None:
     """Nine pictures of each chapter, the first ones that are spread evenly over its kinds."""
-    corrected = some([after for _, after in closer])
-    earlier = {after["path"]: said(before) for before, after in closer}
     sheet.draw(
         "Photographs the device had not seen, and what it said",
         f"EfficientNet-Lite0, INT8, run by {RUNTIMES[figures['runtime']]}; {figures['taught']} pictures of ground and "
@@ -248,13 +244,13 @@ def draw(
         (
             sheet.Section(
                 "Brick, grass or gravel?",
-                f"{percent(figures['held_out'])} of {len(far)} right",
-                tuple(ground_tile(out, one, known(one)) for one in some(far)),
+                f"{percent(figures['held_out'])} of {figures['held_out_pictures']} right",
+                tuple(ground_tile(out, one, known(one)) for one in far),
             ),
             sheet.Section(
                 f"From four times closer, after {figures['corrections']} corrections",
                 before_and_after(figures),
-                tuple(ground_tile(out, one, f"before: {earlier[one['path']]}") for one in corrected),
+                tuple(ground_tile(out, after, f"before: {said(before)}") for before, after in closer),
             ),
             sheet.Section(
                 "Strangers",

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -144,9 +144,18 @@ class Workers:
         self._server.wait()
 
     def run(
-        self, store: Path, *, seed: int, calls: int = 1000, kill: tuple[int, float] | None = None
+        self,
+        store: Path,
+        *,
+        seed: int,
+        calls: int = 1000,
+        kill: tuple[int, float] | None = None,
+        watch: Callable[[int], None] = lambda _: None,
     ) -> list[dict[str, Any]]:
-        """A worker's records; ``kill``: after so many of them, and then so many seconds, it is killed."""
+        """A worker's records; ``kill``: after so many of them, and then so many seconds, it is killed.
+
+        ``watch`` is called with their number each time one comes, while the worker goes on.
+        """
         assert self._server.stdin and self._server.stdout
         self._server.stdin.write(json.dumps([str(store), seed, calls]).encode() + b"\n")
         self._server.stdin.flush()
@@ -160,6 +169,7 @@ class Workers:
                 child = record["started"]
             else:
                 records.append(record)
+            watch(len(records))
             if kill is not None and alive and len(records) >= kill[0]:
                 alive = False
                 time.sleep(kill[1])
@@ -216,7 +226,7 @@ class Expected:
         self.doubt = {}
         lost = [f"{id} is {found.get(id)}, not {said}" for id, said in self.labels.items() if found.get(id) != said]
         lost += [f"{id} was never added" for id in found.keys() - self.labels.keys()]
-        there = {one.id: one.status.value for one in engine.model(MODEL).versions()} if self.versions else {}
+        there = {one.id: one.status.value for model in engine.models() for one in model.versions()}
         return lost + [f"{id} is {there.get(id)}" for id, status in self.versions.items() if there.get(id) != status]
 
 

@@ -159,6 +159,9 @@ def export(session: Session, model: str, file: Path, version: str | None, full_i
 
     It holds the backbone, the model, its labels and the preprocessing.
     """
+    from edge.faces.documents import document
+
     with session.open() as engine:
         exported = engine.model(model).export(file, version=version, full_integer=full_integer)
-    session.show({"model": model, "exported": exported}, [text.safe(line) for line in str(exported).splitlines()])
+    lines = str(exported).splitlines()
+    session.show(document(exported), [text.safe(line) for line in lines])

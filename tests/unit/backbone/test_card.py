@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from edge.backbone.card import parse_card, read_card, write_card
 from edge.backbone.fake import CARD
 from edge.errors import BadBackbone, EdgeError, NotFound
-from edge.types import Preprocessing, Quantisation
+from edge.types import EmbeddingPart, EmbeddingSpec, Preprocessing, Quantisation
 
 
 def table(**changes):
-    """A good card's table; ``embedding__size=3`` changes that field, ``None`` takes one out."""
+    """A good card's table; ``input__scale=3`` changes that field, ``part__size=3`` that of the first part, ``None`` takes one out."""
     made = {
         "name": "one",
         "sha256": "ab" * 32,
@@ -23,13 +23,19 @@ def table(**changes):
         "licence": "MIT",
         "preprocessing": {"width": 224, "height": 160, "fit": "centre", "crop": 0.875, "mean": 127, "std": 128.0},
         "input": {"dtype": "int8", "scale": 0.0078125, "zero_point": -1},
-        "embedding": {"size": 1280, "zero_point": -128, "scale": 0.0126, "transform": "sqrt"},
+        "embedding": [
+            {"size": 1280, "zero_point": -128, "scale": 0.0126, "transform": "sqrt"},
+            {"size": 80, "zero_point": 6, "scale": 0.06, "transform": "l2", "weight": 0.5},
+        ],
         "background": {"file": "one.background.npy", "held_back": 118},
         "golden": {"file": "one.golden.npy"},
         "parity": {"int8_accuracy": 0.8},
     }
     for path, value in changes.items():
         place, *keys = path.split("__")
+        if place == "part":
+            made["embedding"][0][keys[0]] = value
+            continue
         if not keys:
             made[place] = value
         elif value is None:
@@ -43,7 +49,7 @@ def test_a_good_card_is_taken_over_field_by_field():
     card = parse_card(table(), "here")
     assert card.preprocessing == Preprocessing(224, 160, "centre", 0.875, 127.0, 128.0)
     assert card.input == Quantisation("int8", 0.0078125, -1)
-    assert (card.embedding.size, card.embedding.zero_point, card.embedding.transform) == (1280, -128, "sqrt")
+    assert card.embedding == EmbeddingSpec((EmbeddingPart(1280, -128, 0.0126), EmbeddingPart(80, 6, 0.06, "l2", 0.5)))
     assert (card.background, card.held_back, card.golden) == ("one.background.npy", 118, "one.golden.npy")
     assert card.facts["parity"] == {"int8_accuracy": 0.8}
 
@@ -83,11 +89,11 @@ def test_background_and_golden_embeddings_are_optional():
         ({"input__dtype": "float32"}, "dtype is neither"),
         ({"input__scale": -1.0}, "scale is not positive"),
         ({"input__scale": None}, "scale is missing"),
-        ({"embedding__size": 0}, r"size is outside 1\.\.8192"),
-        ({"embedding__size": 8193}, r"size is outside 1\.\.8192"),
-        ({"embedding__zero_point": -129}, "zero_point is outside int8"),
-        ({"embedding__zero_point": 128}, "zero_point is outside int8"),
-        ({"embedding__transform": "log"}, "transform is not one of"),
+        ({"part__size": 0}, r"size is outside 1\.\.8192"),
+        ({"part__size": 8193}, r"size is outside 1\.\.8192"),
+        ({"part__zero_point": -129}, "zero_point is outside int8"),
+        ({"part__zero_point": 128}, "zero_point is outside int8"),
+        ({"part__transform": "log"}, "transform is not one of"),
         ({"background__file": "../../etc/passwd"}, "file is missing or not a plain name"),
         ({"background__held_back": -1}, "held_back is negative"),
         ({"golden__file": "/etc/passwd"}, "file is missing or not a plain name"),

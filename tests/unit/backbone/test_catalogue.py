@@ -107,7 +107,7 @@ def test_a_truncated_file_whose_card_was_made_for_it_is_refused(adopted):
     ("before", "after", "said"),
     [
         ("width = 160", "width = 224", r"takes int8 \(1, 160, 160, 3\) but its card says int8 \(1, 160, 224, 3\)"),
-        ("size = 1280", "size = 1024", r"gives int8 .* but its card says 1024 int8 numbers"),
+        ("size = 1280", "size = 1024", r"gives \[1280.*\] numbers of int8 but its card says \[1024.*\] of 8 bits"),
         ('dtype = "int8"', 'dtype = "uint8"', "takes int8 .* but its card says uint8"),
         ("scale = 0.0078125", "scale = 0.0039", r"takes numbers of scale 0\.0078125 and zero point -1 but"),
         ("zero_point = -1\n", "zero_point = 0\n", "zero point -1 but its card says .* and 0"),
@@ -159,6 +159,16 @@ def test_missing_and_damaged_embeddings_are_refused(adopted):
     with pytest.raises(BadBackbone, match="cannot be read"):
         catalogue.golden(folder, card)
     with pytest.raises(BadBackbone, match="cannot be read"):
+        catalogue.background(folder, card)
+
+
+@pytest.mark.parametrize("rows", [0, 117, 118])
+def test_a_background_that_is_held_back_altogether_is_refused(adopted, rows):
+    folder, config = adopted
+    _, card = catalogue.find_card(SMALL, config)
+    assert card.held_back == 118
+    np.save(folder / f"{SMALL}.background.npy", np.zeros((rows, 1280), np.int8))
+    with pytest.raises(BadBackbone, match=f"has {rows} rows but its card holds back 118"):
         catalogue.background(folder, card)
 
 

@@ -1,0 +1,191 @@
+"""The command line of the workstation half: only translates; the work is in the other modules."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import traceback
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge.errors import EdgeError, Kind
+
+if TYPE_CHECKING:
+    from edge.types import BackboneCard
+
+# the same numbers as `edge`: 0 done, 1 unexpected, 2 usage, 3 not found, 4 conflict or not ready, 5 hardware or package
+EXIT: Mapping[Kind, int] = {
+    "invalid": 2,
+    "not_found": 3,
+    "conflict": 4,
+    "not_ready": 4,
+    "unavailable": 5,
+    "internal": 1,
+}
+FOLDER = click.Path(path_type=Path)  # checked by the verbs themselves, whose messages say what to do
+
+
+class Verbs(click.Group):
+    """Turns every failure into one line on stderr and its exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except EdgeError as error:
+            _fail(ctx, str(error), EXIT[error.kind])
+        except OSError as error:
+            what = f"{error.filename}: " if error.filename else ""
+            _fail(
+                ctx, f"{what}{error.strerror or error}; check that the folder exists and has room", EXIT["unavailable"]
+            )
+        except Exception as error:  # noqa: BLE001  the last resort, shown in full with --debug
+            _fail(ctx, f"unexpected {type(error).__name__}: {error}; run again with --debug and report it", 1)
+
+
+def _fail(ctx: click.Context, message: str, code: int) -> None:
+    if ctx.params.get("debug"):
+        traceback.print_exc()
+    click.echo(f"error: {' '.join(message.split())}", err=True)
+    ctx.exit(code)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+@click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
+@click.pass_context
+def main(ctx: click.Context, as_json: bool, debug: bool) -> None:  # noqa: ARG001
+    """Make backbones and models on a workstation: export, adopt, head, evaluate."""
+    ctx.obj = as_json
+
+
+@main.command()
+@click.option("--backbone", "architecture", default="efficientnet-lite0", show_default=True, help="Network to build.")
+@click.option("--size", type=click.IntRange(32, 1024), help="Side of its input in pixels; default: as it was trained.")
+@click.option("--representative", type=FOLDER, required=True, help="Everyday pictures that set the INT8 ranges.")
+@click.option("--labelled", type=FOLDER, multiple=True, help="Folder of concepts for the accuracy gate; repeatable.")
+@click.option("--out", type=FOLDER, default=Path("models"), show_default=True, help="Folder to write to.")
+@click.option("--limit-points", type=click.FloatRange(min=0), default=1.0, show_default=True, help="Largest loss.")
+@click.option("--fit", type=click.Choice(["centre", "stretch"]), help="How a picture becomes a square.")
+@click.option("--crop", type=click.FloatRange(0, 1, min_open=True), help="Share of the picture that is kept.")
+@click.option("--seeds", type=click.IntRange(1, 1000), default=20, show_default=True, help="Draws of ten pictures.")
+@click.pass_obj
+def export(as_json: bool, **options: Any) -> None:
+    """Build a backbone from packaged weights, quantise it to INT8, measure what that costs, and write it."""
+    from trainer.export import ExportOptions
+    from trainer.export import export as build
+
+    given = {key: value for key, value in options.items() if value is not None}
+    _show_card(as_json, build(ExportOptions(**given)), options["out"])
+
+
+@main.command()
+@click.argument("file", type=FOLDER)
+@click.option("--name", help="Name of the backbone; default: the file's.")
+@click.option("--representative", type=FOLDER, help="Everyday pictures: the background of models with positives only.")
+@click.option("--out", type=FOLDER, default=Path("models"), show_default=True, help="Folder to write to.")
+@click.option("--fit", type=click.Choice(["centre", "stretch"]), help="How a picture becomes the input.")
+@click.option("--crop", type=click.FloatRange(0, 1, min_open=True), help="Share of the picture that is kept.")
+@click.option("--mean", type=float, help="A pixel p means (p - mean) / std; default: what the file's input says.")
+@click.option("--std", type=click.FloatRange(min=0, min_open=True), help="See --mean.")
+@click.option(
+    "--transform", type=click.Choice(["sqrt", "signed-sqrt", "l2"]), help="Default: by the sign of its values."
+)
+@click.option("--licence", default="unknown", show_default=True, help="Licence of the weights.")
+@click.option("--source", help="Where the file comes from; default: its name.")
+@click.option("--without-embeddings", is_flag=True, help="Do not run it: no background, no golden embeddings.")
+@click.pass_obj
+def adopt(as_json: bool, file: Path, **options: Any) -> None:
+    """Make a backbone of an embedding extractor FILE.tflite that was made elsewhere."""
+    from trainer.adopt import AdoptOptions
+    from trainer.adopt import adopt as take
+
+    given = {key: value for key, value in options.items() if value is not None}
+    _show_card(as_json, take(AdoptOptions(file=file, **given)), options["out"])
+
+
+@main.command()
+@click.option("--data", type=FOLDER, required=True, help="One folder per concept, or train/ and test/ of such.")
+@click.option("--backbone", required=True, help="Name of a backbone that `edge backbone list` shows.")
+@click.option("--out", type=FOLDER, required=True, help="The file to write.")
+@click.option("--name", help="Name of the model; default: the file's.")
+@click.option("--independent", is_flag=True, help="A picture may show several concepts, or none.")
+@click.option("--closed-environment", is_flag=True, help="Every picture shows one of the concepts: no background.")
+@click.option("--shots", type=click.IntRange(min=1), help="Learn from this many pictures a concept only.")
+@click.pass_obj
+def head(as_json: bool, data: Path, backbone: str, out: Path, **options: Any) -> None:
+    """Train a concept head on folders of pictures and write it with its backbone as one file."""
+    from trainer.head import train_head
+
+    report = train_head(
+        data,
+        backbone,
+        out,
+        mutually_exclusive=not options["independent"],
+        closed_environment=options["closed_environment"],
+        name=options["name"],
+        shots=options["shots"],
+    )
+    _show(as_json, report)
+
+
+@main.command()
+@click.argument("file", type=FOLDER)
+@click.option("--data", type=FOLDER, required=True, help="One folder per concept; test/ where there is one.")
+@click.pass_obj
+def evaluate(as_json: bool, file: Path, data: Path) -> None:
+    """Measure a written model FILE.tflite on folders of pictures."""
+    from trainer.evaluate import evaluate_file
+
+    _show(as_json, evaluate_file(file, data))
+
+
+def _show_card(as_json: bool, card: BackboneCard, out: Path) -> None:
+    if as_json:
+        _print_json({**dataclasses.asdict(card), "path": str(out / f"{card.name}.tflite")})
+        return
+    for line in _card_lines(card, out):
+        click.echo(line)
+
+
+def _card_lines(card: BackboneCard, out: Path) -> Iterator[str]:
+    path = out / f"{card.name}.tflite"
+    pre, facts = card.preprocessing, card.facts
+    yield f"{path}  {path.stat().st_size / 1e6:.1f} MB, {pre.width} x {pre.height} -> {card.embedding.size} numbers"
+    yield f"picture    {pre.fit}, crop {pre.crop:g}, (p - {pre.mean:g}) / {pre.std:g}"
+    if "parity" in facts:
+        yield from _parity_lines(facts["parity"])
+    background = facts.get("background", {}).get("count", 0)
+    yield f"background {background or 'no'} pictures{'' if background else ': models with positives only need one'}"
+    tpu = facts["edge_tpu"]
+    yield f"edge tpu   {'; '.join(tpu['complaints']) or 'takes every operator'}; {tpu['report']}"
+
+
+def _parity_lines(parity: Mapping[str, Any]) -> Iterator[str]:
+    yield f"cosine     {parity['cosine_mean']:.4f}, lowest {parity['cosine_min']:.4f}, of {parity['images']} pictures"
+    if "loss_points" in parity:
+        yield (
+            f"{parity['shots']}-shot    FP32 {100 * parity['float_accuracy']:.2f}, INT8 "
+            f"{100 * parity['int8_accuracy']:.2f}: {parity['loss_points']:+.2f} points lost, "
+            f"limit {parity['limit_points']:g}, mean of {parity['seeds']} draws"
+        )
+
+
+def _show(as_json: bool, record: Any) -> None:
+    """A record as JSON, or with the text it brings along."""
+    if as_json:
+        _print_json(dataclasses.asdict(record))
+    else:
+        click.echo(str(record))
+
+
+def _print_json(document: Mapping[str, Any]) -> None:
+    click.echo(json.dumps(document, ensure_ascii=False, default=str))
+
+
+if __name__ == "__main__":
+    main()

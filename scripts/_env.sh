@@ -30,3 +30,4 @@ tools() { environment tools -e '.[dev]'; }
 # torch first and alone: its CPU build satisfies what the other packages ask for
 trainer() { environment trainer 'torch==2.13.*' -e '.[trainer,test,demo]'; }
 tflite() { environment tflite -e '.[tflite,test,demo]'; "$bin/pip" uninstall --quiet --yes ai-edge-litert >/dev/null 2>&1 || true; }
+bench() { environment bench -e '.[bench,test]'; }

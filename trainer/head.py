@@ -48,6 +48,24 @@ class HeadReport:
     held_out: Evaluation | None
     refused: tuple[tuple[str, str], ...]
 
+    def __str__(self) -> str:
+        taught = ", ".join(f"{concept} {count}" for concept, count in self.pictures.items())
+        lines = [str(self.exported), f"learned from {taught}", accuracy_line(self.evaluation)]
+        if self.held_out is not None:
+            lines.append(accuracy_line(self.held_out))
+        return "\n".join([*lines, *(f"left out: {reason}" for _, reason in self.refused)])
+
+
+def accuracy_line(evaluation: Evaluation) -> str:
+    """ "held-out: 93.3 % of 30 pictures right (78.7 to 98.2)", or why there is no such figure."""
+    if evaluation.accuracy is None or evaluation.accuracy_interval is None:
+        return f"{evaluation.method}: accuracy cannot be determined from {evaluation.inputs} pictures"
+    low, high = evaluation.accuracy_interval
+    return (
+        f"{evaluation.method}: {100 * evaluation.accuracy:.1f} % right on {evaluation.inputs} pictures "
+        f"(95 % interval {100 * low:.1f} to {100 * high:.1f})"
+    )
+
 
 @dataclass(frozen=True, eq=False)
 class _Pictures:

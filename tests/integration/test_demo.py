@@ -13,7 +13,8 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[2]
 STORY = ROOT / "scripts" / "demo.d" / "story.py"
 
-pytestmark = pytest.mark.either_runtime
+# the whole story is the set-up of the first test: half a minute, but several under tflite-runtime on a busy machine
+pytestmark = [pytest.mark.either_runtime, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

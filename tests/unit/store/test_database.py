@@ -205,7 +205,7 @@ def test_reading_a_damaged_database_is_said_to_be_damage(folder, clock):
 
 @pytest.fixture
 def unwritable(folder, monkeypatch):
-    """A store's folder, and SQLite as it is on a medium that cannot be written: no log, no shared memory, only immutable files open."""
+    """A store on a medium that cannot be written: no log, no shared memory, only immutable files open."""
     opened = database.Database._opened
 
     def only_unchanging(self: database.Database, mode: str) -> sqlite3.Connection:

@@ -60,7 +60,7 @@ def card_tables(card: BackboneCard) -> dict[str, Any]:
     """The part of a card that a fused file carries; ``edge.backbone.card.parse_card`` reads it back."""
     names = ("name", "sha256", "source", "licence", "preprocessing", "input")
     tables = asdict(card)
-    return {**{name: tables[name] for name in names}, "embedding": tables["embedding"]["parts"]}
+    return {**{name: tables[name] for name in names}, "embedding": list(tables["embedding"]["parts"])}
 
 
 def metadata_of(data: bytes) -> dict[str, bytes]:

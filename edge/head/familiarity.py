@@ -51,8 +51,10 @@ def distances(pooled: Pooled, means: Array, background: Array | None) -> Distanc
 
 
 def _largest(matrix: Array) -> tuple[Array, Array, float]:
-    """The largest eigenvalues (r,), their vectors (d, r), and the mean of the others (with none, the least), by subspace iteration
-    (Halko, Martinsson & Tropp 2011) from a fixed start."""
+    """The largest eigenvalues (r,), their vectors (d, r), and the mean of the others (the least where there are none).
+
+    By subspace iteration from a fixed start (Halko, Martinsson & Tropp 2011).
+    """
     size = len(matrix)
     count = min(RANK, size)
     generator = np.random.Generator(np.random.PCG64(0))

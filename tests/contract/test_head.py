@@ -53,7 +53,7 @@ def test_one_at_a_time_or_all_together_is_the_same(head):
 
 
 def test_an_embedding_of_nothing_is_not_known(head):
-    values, known = head.predict(np.full((1, SPEC.size), SPEC.zero_point, np.int8))
+    values, known = head.predict(np.full((1, SPEC.size), SPEC.parts[0].zero_point, np.int8))
     assert known[0] == 0
     assert not known[0] > head.threshold
     assert np.isfinite(values).all()

@@ -3,8 +3,8 @@
 import hashlib
 import io
 import json
-from dataclasses import asdict
 import zipfile
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -100,7 +100,7 @@ def test_a_head_made_for_another_backbone(taught, tmp_path):
 
 def test_a_head_that_reads_the_backbone_in_another_way(taught, tmp_path):
     head = TrainedHead.from_bytes(metadata_of(fused(taught))[HEAD])
-    object.__setattr__(head.spec, "transform", "l2")
+    object.__setattr__(head.spec.parts[0], "transform", "l2")
     data = fused_with(taught, head.to_bytes())
     refused(taught, tmp_path, data, BadHead, "another way")
 

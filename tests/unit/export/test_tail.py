@@ -1,6 +1,7 @@
 """The head as operators: floats and integers, for every transform, against the formula in numpy."""
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from edge.export.fuse import head_alone
 from edge.export.graph import describe
 from edge.export.tail import float_tail, integer_tail
 from edge.head.transform import transform
-from edge.types import BackboneCard, EmbeddingSpec, LinearTail, Preprocessing, Quantisation
+from edge.types import BackboneCard, EmbeddingPart, EmbeddingSpec, LinearTail, Preprocessing, Quantisation
 from trainer.edgetpu import complaints
 
 pytestmark = pytest.mark.either_runtime
@@ -71,6 +72,20 @@ def test_an_integer_head_is_close_to_the_formula(kind, activation, zero_point, c
     rows, tail, facts = embeddings(zero_point=zero_point), head(activation), card(kind, zero_point)
     values = run(head_alone(facts, tail, rows), rows, config)
     assert np.abs(values - expected(rows, facts.embedding, tail)).max() < 0.08
+
+
+IN_PARTS = EmbeddingSpec(
+    (EmbeddingPart(SIZE // 2, -128, 0.02), EmbeddingPart(SIZE // 4, 3, 0.05, "l2", 0.5),
+     EmbeddingPart(SIZE - SIZE // 2 - SIZE // 4, 0, 0.1, "signed-sqrt", 0.7))
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(("integer", "tolerance"), [(False, 1e-5), (True, 0.08)])
+def test_a_head_over_several_outputs_adds_up_their_shares(integer, tolerance, activation, config):
+    rows, tail, facts = embeddings(), head(activation), replace(card(), embedding=IN_PARTS)
+    values = run(head_alone(facts, tail, rows if integer else None), rows, config)
+    assert np.abs(values - expected(rows, IN_PARTS, tail)).max() < tolerance
 
 
 @pytest.mark.parametrize("zero_point", [-128, 0])

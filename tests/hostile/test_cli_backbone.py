@@ -120,7 +120,6 @@ def test_another_network_under_the_same_name(edge, taught, tmp_path):
 
 @pytest.mark.either_runtime
 @pytest.mark.parametrize("text", ["", "name = ", "name = 5", "\0"], ids=repr)
-@pytest.mark.either_runtime
 def test_a_card_that_cannot_be_read(edge, taught, tmp_path, text):
     (taught / f"{DEFAULT_BACKBONE}.toml").write_text(text)
     refused(edge("predict", "warm", tmp_path / "red" / "0.png"), 2, f"{DEFAULT_BACKBONE}.toml")

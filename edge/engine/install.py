@@ -13,8 +13,8 @@ from edge.engine.model import Model
 from edge.errors import BackboneChanged, BadBackbone, BadHead, Conflict, NotFound
 from edge.export.record import Record, is_share, read_record
 from edge.head.trained import TrainedHead
-from edge.store.models import evaluation_from
 from edge.store.names import check_name, check_names
+from edge.store.records import evaluation_from
 from edge.types import Evaluation, ModelInfo
 
 if TYPE_CHECKING:

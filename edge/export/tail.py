@@ -15,8 +15,8 @@ from edge.export.extend import Extension, Tensor
 from edge.types import EmbeddingSpec, LinearTail, Transform
 
 Array = NDArray[np.float64]
-_SATURATED = 8.0
-"""A logit this far from the decision has a value within 1/2048 of its end: an 8-bit output cannot tell it from more."""
+_SATURATED = 6.0
+"""A logit this far from the decision has a value within 1/400 of its end: an 8-bit output cannot tell it from more."""
 _MARGIN = 1.05  # new pictures go a little beyond the stored ones
 
 
@@ -151,7 +151,9 @@ class _Integers:
         """A tensor for logits with the range in which the answer is decided."""
         low, high = float(logits.min()), float(logits.max()) * _MARGIN
         if head.activation == "softmax":
-            low = max(low, float(logits.max(axis=1).min()) - _SATURATED)
+            ordered = np.sort(logits, axis=1)  # the highest two decide
+            low = max(low, float(ordered[:, -1].min()) - _SATURATED)
+            high = min(high, float(ordered[:, -2].max()) * _MARGIN + _SATURATED)
         else:
             low, high = max(low, -_SATURATED), min(high, _SATURATED)
         scale, zero_point = _affine(low, high)

@@ -10,26 +10,21 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from edge.errors import BadHead, Conflict, InvalidArgument, NotFound
-from edge.store.database import Database, Row
-from edge.store.failures import parsed, translated
+from edge.store.database import Database
+from edge.store.failures import translated
 from edge.store.files import hold_shared, locked, make_folder, write_durably
 from edge.store.inputs import stamp
 from edge.store.names import check_name, check_names
-from edge.types import ConceptEvaluation, Confusion, Evaluation, ModelInfo, VersionInfo, VersionStatus
+from edge.store.records import MODELS, VERSIONS, model_of, version_of
+from edge.types import Evaluation, ModelInfo, VersionInfo, VersionStatus
 
 _ALLOWED = {
     VersionStatus.QUEUED: (VersionStatus.TRAINING, VersionStatus.FAILED),
     VersionStatus.TRAINING: (VersionStatus.TRAINED, VersionStatus.FAILED),
 }
 INTERRUPTED = "training was interrupted; run edge train again"
-_MODELS = "SELECT name, concepts, exclusive, closed, created_at, pinned FROM models "
-_VERSIONS = (
-    "SELECT m.name, v.number, v.status, v.reason, v.backbone, v.backbone_sha256, v.counts, v.created_at, v.trained_at, "
-    "v.evaluation FROM versions v JOIN models m ON m.number = v.model "
-)
 
 
 class Models:
@@ -64,15 +59,15 @@ class Models:
 
     def get(self, name: str) -> ModelInfo:
         """One model. Raises NotFound, listing the models there are."""
-        row = self._database.row(_MODELS + "WHERE name = ?", (name,))
+        row = self._database.row(MODELS + "WHERE name = ?", (name,))
         if row is None:
             names = ", ".join(model.name for model in self.all()) or "none yet; make one with edge model create"
             raise NotFound(f"no model {name!r}; there are: {names}")
-        return _model(row)
+        return model_of(row)
 
     def all(self) -> list[ModelInfo]:
         """Models by name."""
-        return [_model(row) for row in self._database.rows(_MODELS + "ORDER BY name")]
+        return [model_of(row) for row in self._database.rows(MODELS + "ORDER BY name")]
 
     def delete(self, name: str) -> None:
         """Delete a model with its versions; inputs and annotations stay."""
@@ -240,18 +235,18 @@ class Models:
         number = id.removeprefix("v")
         row = None
         if number.isascii() and number.isdigit() and len(number) < 19 and number == str(int(number)):
-            row = self._database.row(_VERSIONS + "WHERE m.name = ? AND v.number = ?", (model, int(number)))
+            row = self._database.row(VERSIONS + "WHERE m.name = ? AND v.number = ?", (model, int(number)))
         if row is None:
             self.get(model)
             raise NotFound(f"model {model!r} has no version {id!r}; `edge versions {model}` lists them")
-        return _version(row)
+        return version_of(row)
 
     def versions(self, model: str) -> list[VersionInfo]:
         """Newest first."""
         with self._database.read():
             self.get(model)
-            rows = self._database.rows(_VERSIONS + "WHERE m.name = ? ORDER BY v.number DESC", (model,))
-        return [_version(row) for row in rows]
+            rows = self._database.rows(VERSIONS + "WHERE m.name = ? ORDER BY v.number DESC", (model,))
+        return [version_of(row) for row in rows]
 
     def head(self, version: VersionInfo) -> bytes:
         """A trained version's head. Raises BadHead when its file is gone or not what was written."""
@@ -321,9 +316,9 @@ class Models:
 
     def _unfinished(self) -> list[VersionInfo]:
         rows = self._database.rows(
-            _VERSIONS + "WHERE v.status IN (?, ?)", (VersionStatus.QUEUED.value, VersionStatus.TRAINING.value)
+            VERSIONS + "WHERE v.status IN (?, ?)", (VersionStatus.QUEUED.value, VersionStatus.TRAINING.value)
         )
-        return [_version(row) for row in rows]
+        return [version_of(row) for row in rows]
 
     def _head_path(self, digest: str) -> Path:
         return self._folder / f"{digest}.head"
@@ -358,44 +353,3 @@ class Models:
 
     def _snapshot_path(self, model: str) -> Path:
         return self._folder / f"{hashlib.sha256(model.encode()).hexdigest()[:16]}.statistics"
-
-
-def _model(row: Row) -> ModelInfo:
-    name, concepts, exclusive, closed, at, pinned = row
-    with parsed(f"model {name!r}"):
-        created = datetime.fromisoformat(at)
-        return ModelInfo(name, name, tuple(json.loads(concepts)), bool(exclusive), bool(closed), created, pinned)
-
-
-def _version(row: Row) -> VersionInfo:
-    with parsed(f"version {row[1]} of model {row[0]!r}"):
-        return VersionInfo(
-            id=f"v{row[1]}",
-            model=row[0],
-            number=row[1],
-            status=VersionStatus(row[2]),
-            reason=row[3],
-            backbone=row[4],
-            backbone_sha256=row[5],
-            counts={concept: (pair[0], pair[1]) for concept, pair in json.loads(row[6]).items()},
-            created_at=datetime.fromisoformat(row[7]),
-            trained_at=None if row[8] is None else datetime.fromisoformat(row[8]),
-            evaluation=None if row[9] is None else evaluation_from(json.loads(row[9])),
-        )
-
-
-def evaluation_from(table: Mapping[str, Any]) -> Evaluation:
-    """The record in a row's JSON."""
-    confusion = table.get("confusion")
-    interval = table.get("accuracy_interval")
-    return Evaluation(
-        **{
-            **table,
-            "accuracy_interval": None if interval is None else (interval[0], interval[1]),
-            "concepts": tuple(ConceptEvaluation(**one) for one in table["concepts"]),
-            "confusion": None
-            if confusion is None
-            else Confusion(tuple(confusion["labels"]), tuple(tuple(row) for row in confusion["rows"])),
-            "notes": tuple(table["notes"]),
-        }
-    )

@@ -7,8 +7,6 @@ from PIL import Image
 import edge
 from edge.errors import CannotTrain
 
-pytestmark = pytest.mark.either_runtime
-
 
 @pytest.fixture(scope="module")
 def grounds(tmp_path_factory, photographs, config):
@@ -28,6 +26,7 @@ def strangers():
     return [skimage.data.coffee(), skimage.data.chelsea(), skimage.data.rocket(), skimage.data.coins()]
 
 
+@pytest.mark.either_runtime
 def test_the_first_example_works(tmp_path, photographs, config):
     with edge.Engine.open(tmp_path / "greenhouse", config=config) as engine:
         engine.add(str(photographs / "taught/brick/*.png"), concepts=["ripe"])
@@ -42,6 +41,7 @@ def test_the_first_example_works(tmp_path, photographs, config):
         assert (tmp_path / "tomatoes.tflite").stat().st_size > 4_000_000
 
 
+@pytest.mark.either_runtime
 @pytest.mark.parametrize("name", ["each", "one"])
 def test_held_out_pictures_are_recognised(grounds, photographs, name):
     found = grounds.model(name).evaluate(photographs / "held-out")
@@ -73,6 +73,7 @@ def test_a_folder_of_strangers_is_told_apart_from_the_taught_ones(grounds, photo
     assert found.confusion.rows[0] == (1, 0, 0)
 
 
+@pytest.mark.either_runtime
 @pytest.mark.parametrize("name", ["each", "one"])
 def test_a_stranger_is_none_of_these(grounds, strangers, name):
     model = grounds.model(name)

@@ -1,0 +1,61 @@
+"""Rows of models and versions as records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from edge.store.database import Row
+from edge.store.failures import parsed
+from edge.types import ConceptEvaluation, Confusion, Evaluation, ModelInfo, VersionInfo, VersionStatus
+
+MODELS = "SELECT name, concepts, exclusive, closed, created_at, pinned FROM models "
+VERSIONS = (
+    "SELECT m.name, v.number, v.status, v.reason, v.backbone, v.backbone_sha256, v.counts, v.created_at, v.trained_at, "
+    "v.evaluation FROM versions v JOIN models m ON m.number = v.model "
+)
+
+
+def model_of(row: Row) -> ModelInfo:
+    """A row of ``MODELS``. Raises StoreCorrupt when it cannot be read."""
+    name, concepts, exclusive, closed, at, pinned = row
+    with parsed(f"model {name!r}"):
+        created = datetime.fromisoformat(at)
+        return ModelInfo(name, name, tuple(json.loads(concepts)), bool(exclusive), bool(closed), created, pinned)
+
+
+def version_of(row: Row) -> VersionInfo:
+    """A row of ``VERSIONS``. Raises StoreCorrupt when it cannot be read."""
+    with parsed(f"version {row[1]} of model {row[0]!r}"):
+        return VersionInfo(
+            id=f"v{row[1]}",
+            model=row[0],
+            number=row[1],
+            status=VersionStatus(row[2]),
+            reason=row[3],
+            backbone=row[4],
+            backbone_sha256=row[5],
+            counts={concept: (pair[0], pair[1]) for concept, pair in json.loads(row[6]).items()},
+            created_at=datetime.fromisoformat(row[7]),
+            trained_at=None if row[8] is None else datetime.fromisoformat(row[8]),
+            evaluation=None if row[9] is None else evaluation_from(json.loads(row[9])),
+        )
+
+
+def evaluation_from(table: Mapping[str, Any]) -> Evaluation:
+    """The record in a row's JSON."""
+    confusion = table.get("confusion")
+    interval = table.get("accuracy_interval")
+    return Evaluation(
+        **{
+            **table,
+            "accuracy_interval": None if interval is None else (interval[0], interval[1]),
+            "concepts": tuple(ConceptEvaluation(**one) for one in table["concepts"]),
+            "confusion": None
+            if confusion is None
+            else Confusion(tuple(confusion["labels"]), tuple(tuple(row) for row in confusion["rows"])),
+            "notes": tuple(table["notes"]),
+        }
+    )

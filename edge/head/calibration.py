@@ -43,30 +43,38 @@ def softmax(x: Array) -> Array:
 
 
 def fit_platt(scores: Array, positive: NDArray[np.bool_], weights: Array) -> tuple[float, float]:
-    """(slope, offset) of one concept by maximum a posteriori (Platt 1999; Lin, Lin & Weng 2007).
+    """(slope, offset) of one concept: ``fit_platts`` for (n,) columns."""
+    slope, offset = fit_platts(scores[:, np.newaxis], positive[:, np.newaxis], weights[:, np.newaxis])
+    return float(slope[0]), float(offset[0])
 
-    ``weights`` count each row; both sides then weigh the same, together as many pictures as there are rows.
+
+def fit_platts(scores: Array, positive: NDArray[np.bool_], weights: Array) -> tuple[Array, Array]:
+    """Slopes and offsets (K,) of many concepts by maximum a posteriori (Platt 1999; Lin, Lin & Weng 2007).
+
+    (n, K) each; ``weights`` count each row, 0 leaves it out. Both sides then weigh the same, together as many pictures
+    as there are rows. All concepts take their Newton steps together.
     """
-    if not len(scores):
-        return 1.0, 0.0
-    sides = [float(weights[positive].sum()), float(weights[~positive].sum())]
-    present = sum(side > 0 for side in sides)
-    total = sum(sides)
-    w = np.where(positive, weights / max(sides[0], 1e-12), weights / max(sides[1], 1e-12)) * total / present
+    sides = np.stack([(weights * positive).sum(axis=0), (weights * ~positive).sum(axis=0)])
+    share = sides.sum(axis=0) / np.maximum((sides > 0).sum(axis=0), 1)
+    w = weights * np.where(positive, *(share / np.maximum(sides, 1e-12)))
     target = np.where(positive, (sides[0] + 1) / (sides[0] + 2), 1 / (sides[1] + 2))
-    theta = _PRIOR_MEAN.copy()
-    for _ in range(_STEPS):
-        slope = np.exp(theta[0])
-        p = sigmoid(slope * scores + theta[1])
-        direction = np.stack([slope * scores, np.ones_like(scores)])
-        gradient = direction @ (w * (p - target)) + _PRIOR_WEIGHT * (theta - _PRIOR_MEAN)
+    theta = np.tile(_PRIOR_MEAN, (scores.shape[1], 1))
+    for _ in range(_STEPS if len(scores) else 0):
+        slope = np.exp(theta[:, 0])
+        p = sigmoid(slope * scores + theta[:, 1])
+        along = slope * scores
+        gradient = np.stack([(along * w * (p - target)).sum(axis=0), (w * (p - target)).sum(axis=0)], axis=1)
+        gradient += _PRIOR_WEIGHT * (theta - _PRIOR_MEAN)
         # Gauss-Newton: positive definite thanks to the prior, so every step goes downhill
-        curvature = (direction * (w * np.maximum(p * (1 - p), 1e-4))) @ direction.T + np.diag(_PRIOR_WEIGHT)
-        step = np.linalg.solve(curvature, gradient)
-        theta = theta - step * min(1.0, 1.0 / max(np.abs(step).max(), 1e-12))
-        if np.abs(step).max() < 1e-9:
+        bend = w * np.maximum(p * (1 - p), 1e-4)
+        aa, ab, bb = (along**2 * bend).sum(axis=0), (along * bend).sum(axis=0), bend.sum(axis=0)
+        curvature = np.stack([aa, ab, ab, bb], axis=1).reshape(-1, 2, 2) + np.diag(_PRIOR_WEIGHT)
+        step = np.linalg.solve(curvature, gradient[:, :, np.newaxis])[:, :, 0]
+        largest = np.abs(step).max(axis=1, keepdims=True)
+        theta = theta - step / np.maximum(largest, 1.0)
+        if largest.max() < 1e-9:
             break
-    return float(np.exp(theta[0])), float(theta[1])
+    return np.exp(theta[:, 0]), theta[:, 1]
 
 
 def fit_temperature(scores: Array, correct: NDArray[np.intp]) -> float:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge.errors import CannotTrain
 from edge.head.background import Background
-from edge.head.calibration import Calibrator, fit_platt, fit_temperature
+from edge.head.calibration import Calibrator, fit_platts, fit_temperature
 from edge.head.exclusive import Exclusive, fit_exclusive
 from edge.head.familiarity import Distances, combined, distances
 from edge.head.independent import Independent, fit_independent
@@ -119,26 +119,22 @@ def _calibrated(
 ) -> tuple[Calibrator, Array]:
     """The calibrator of all rows, and (n, K) values of each row by a calibrator that has not seen it."""
     folds = _folds(rows.ids)
-    slope, offset = np.ones(scores.shape[1]), np.zeros(scores.shape[1])
     values = np.empty_like(scores)
-    for c in range(scores.shape[1]):
-        other = None if behind is None else behind[:, c]
-        use = evaluable[:, c]
-        slope[c], offset[c] = _platt(scores[use, c], rows.labels[use, c] == SHOWN, other, beta)
-        for fold in range(_FOLDS):
-            held, rest = folds == fold, use & (folds != fold)
-            a, b = _platt(scores[rest, c], rows.labels[rest, c] == SHOWN, other, beta)
-            values[held, c] = Calibrator(np.array([a]), np.array([b]), False).values(scores[held, c])
-    return Calibrator(slope, offset, exclusive=False), values
+    for fold in range(_FOLDS):
+        rest = evaluable & (folds != fold)[:, np.newaxis]
+        values[folds == fold] = _platts(scores, rest, rows, behind, beta).values(scores[folds == fold])
+    return _platts(scores, evaluable, rows, behind, beta), values
 
 
-def _platt(scores: Array, positive: NDArray[np.bool_], behind: Array | None, beta: float) -> tuple[float, float]:
-    weights = np.ones(len(scores))
+def _platts(scores: Array, use: NDArray[np.bool_], rows: Rows, behind: Array | None, beta: float) -> Calibrator:
+    """Fitted on the (n, K) rows to ``use``, and on the held-back background, which counts ``beta`` pictures in all."""
+    positive, weights = rows.labels == SHOWN, use.astype(np.float64)
     if behind is not None and len(behind):
         scores = np.concatenate([scores, behind])
-        positive = np.concatenate([positive, np.zeros(len(behind), dtype=bool)])
-        weights = np.concatenate([weights, np.full(len(behind), beta / len(behind))])
-    return fit_platt(scores, positive, weights)
+        positive = np.concatenate([positive, np.zeros(behind.shape, dtype=bool)])
+        weights = np.concatenate([weights, np.full(behind.shape, beta / len(behind))])
+    slope, offset = fit_platts(scores, positive, weights)
+    return Calibrator(slope, offset, exclusive=False)
 
 
 def _train_exclusive(

@@ -46,10 +46,9 @@ class Exclusive:
 
     def _left_out(self, z: Array, kind: NDArray[np.intp]) -> Array:
         base, concepts = self.base, len(self.weights)
-        solved = base.solve(np.concatenate([self.means.T, z.T], axis=1))
-        groups = len(self.means)
-        among, with_z = self.means @ solved[:, :groups], z @ solved[:, :groups]
-        own = np.einsum("nd,dn->n", z, solved[:, groups:])
+        white_means, white = base.whiten(self.means), base.whiten(z)
+        among, with_z = white_means @ white_means.T, white @ white_means.T
+        own = np.einsum("nd,nd->n", white, white)
         each = np.arange(len(z))
         count = self.counts[kind]
         eta = count / (count - 1)
@@ -75,7 +74,7 @@ def fit_exclusive(base: Pooled, counts: Array, sums: Array) -> Exclusive:
         concepts = len(counts) - 1
     means = sums / counts[:, np.newaxis]
     within = base.without_between(means, counts)
-    v = within.solve(means[:concepts].T).T
+    v = within.solve(means[:concepts])
     scale = within.weight + within.prior
     bias = -scale * np.einsum("kd,kd->k", v, means[:concepts]) / 2
     return Exclusive(within, scale * v, bias, means, counts)

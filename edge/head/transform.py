@@ -19,30 +19,33 @@ def transform(embeddings: NDArray[np.int8], spec: EmbeddingSpec) -> NDArray[np.f
     is its form for embeddings with a sign (Perronnin et al., ECCV 2010), "l2" only normalises. An embedding of zeros
     stays zero.
     """
-    x = embeddings.astype(np.float64) - spec.zero_point
-    if spec.transform == "sqrt":
-        x = np.sqrt(np.maximum(x, 0.0))
-    elif spec.transform == "signed-sqrt":
-        x = np.sign(x) * np.sqrt(np.abs(x))
+    x = np.asarray(_table(spec)[embeddings.view(np.uint8)])
     norm = np.sqrt(np.einsum("nd,nd->n", x, x))
-    return np.asarray(x / np.where(norm > 0, norm, 1.0)[:, np.newaxis])
+    x /= np.where(norm > 0, norm, 1.0)[:, np.newaxis]
+    return x
+
+
+def _table(spec: EmbeddingSpec) -> NDArray[np.float64]:
+    """(256,) what each raw value becomes before the length is taken out, by the value's bits."""
+    values = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float64) - spec.zero_point
+    if spec.transform == "sqrt":
+        return np.sqrt(np.maximum(values, 0.0))
+    return values if spec.transform == "l2" else np.sign(values) * np.sqrt(np.abs(values))
 
 
 def on_grid(z: NDArray[np.float64]) -> NDArray[np.float64]:
     """z rounded to multiples of ``GRID``, still float64."""
-    return np.asarray(np.rint(z / GRID) * GRID)
+    out = np.asarray(z / GRID)
+    np.rint(out, out=out)
+    out *= GRID
+    return out
 
 
 class FastTransform:
     """``transform`` for one embedding at a time in float32: a table over the 256 values instead of square roots."""
 
     def __init__(self, spec: EmbeddingSpec) -> None:
-        values = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float64) - spec.zero_point
-        if spec.transform == "sqrt":
-            values = np.sqrt(np.maximum(values, 0.0))
-        elif spec.transform == "signed-sqrt":
-            values = np.sign(values) * np.sqrt(np.abs(values))
-        self._table = values.astype(np.float32)
+        self._table = _table(spec).astype(np.float32)
 
     def __call__(self, embeddings: NDArray[np.int8]) -> NDArray[np.float32]:
         """(n, d) int8 -> (n, d) float32 of unit length (or zero)."""

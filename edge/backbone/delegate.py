@@ -18,7 +18,10 @@ from edge.errors import HardwareMissing
 LIBRARY = "libedgetpu.so.1"
 # Global Unichip before its firmware is loaded, Google after
 USB_IDS = frozenset({("1a6e", "089a"), ("18d1", "9302")})
+PCI_ID = ("0x1ac1", "0x089a")
 _INSTALL = "install libedgetpu1-std from Coral's package archive"
+_ENTRY = "tflite_plugin_create_delegate"
+_FOLDERS = ("lib/*-linux-gnu*", "usr/lib/*-linux-gnu*", "lib", "usr/lib", "usr/local/lib")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Device:
 
 def devices(root: Path = Path("/")) -> tuple[Device, ...]:
     """Edge TPUs that are plugged in, whether or not they can be used. ``root`` is another file system in tests."""
-    return tuple(_usb(root)) + tuple(Device("pci", node) for node in sorted((root / "dev").glob("apex_*")))
+    return (*_usb(root), *_pci(root))
 
 
 def _usb(root: Path) -> list[Device]:
@@ -44,6 +47,18 @@ def _usb(root: Path) -> list[Device]:
     return found
 
 
+def _pci(root: Path) -> list[Device]:
+    nodes = sorted((root / "dev").glob("apex_*"))
+    cards = [
+        entry
+        for entry in (root / "sys/bus/pci/devices").glob("*")
+        if (_text(entry / "vendor"), _text(entry / "device")) == PCI_ID
+    ]
+    if cards and not nodes:  # in its slot, but no driver has made the node
+        nodes = [root / "dev/apex_0"]
+    return [Device("pci", node) for node in nodes]
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="ascii", errors="replace").strip()
@@ -54,37 +69,63 @@ def _text(path: Path) -> str:
 def load(runtime: str, *, library: str = LIBRARY, root: Path = Path("/")) -> tuple[Any, Device]:
     """Load the Edge TPU delegate into ``runtime``. Raises HardwareMissing with the reason and the remedy."""
     try:
-        ctypes.CDLL(library)
+        opened = ctypes.CDLL(library)
     except OSError as error:
-        raise HardwareMissing(_library_reason(str(error), library)) from error
-    found = devices(root)
-    if not found:
-        raise HardwareMissing("no Edge TPU is plugged in; connect the stick or the card, or use EDGE_DELEGATE=none")
-    device = next((one for one in found if os.access(one.node, os.R_OK | os.W_OK)), None)
-    if device is None:
-        raise HardwareMissing(
-            f"no permission to use the Edge TPU at {found[0].node}; add your user to the plugdev (USB) or apex (PCI) "
-            "group and log in again"
-        )
+        raise HardwareMissing(_library_reason(str(error), library, root)) from error
+    # asked here: the runtimes' own complaint is an AttributeError, and another one when it is thrown away
+    if not hasattr(opened, _ENTRY):
+        raise HardwareMissing(f"{library} is not the Edge TPU library (it has no {_ENTRY}); {_INSTALL}")
+    device = _usable(devices(root))
     try:
         return runtimes.module(runtime).load_delegate(library), device
     except (ValueError, RuntimeError, OSError) as error:
         raise HardwareMissing(_load_reason(str(error), runtime)) from error
 
 
-def _library_reason(error: str, library: str) -> str:
+def _usable(found: tuple[Device, ...]) -> Device:
+    """The first that may be opened. Raises HardwareMissing."""
+    if not found:
+        raise HardwareMissing("no Edge TPU is plugged in; connect the stick or the card, or use EDGE_DELEGATE=none")
+    for device in found:
+        if os.access(device.node, os.R_OK | os.W_OK):
+            return device
+    device = next((one for one in found if one.node.exists()), found[0])
+    if device.node.exists():
+        raise HardwareMissing(
+            f"no permission to use the Edge TPU at {device.node}; add your user to the plugdev (USB) or apex (PCI) "
+            "group and log in again"
+        )
+    remedy = (
+        "start the container with --device /dev/bus/usb, or connect the stick again"
+        if device.bus == "usb"
+        else "install the drivers gasket-dkms and libedgetpu1-std, and restart"
+    )
+    raise HardwareMissing(f"an Edge TPU ({device.bus}) is there but {device.node} is not; {remedy}")
+
+
+def _library_reason(error: str, library: str, root: Path) -> str:
     if "cannot open shared object" in error and "No such file" in error and library in error.split(":")[0]:
+        # the loader passes over a library for another processor as if it were not there
+        if (other := _another_processor(library, root)) is not None:
+            return f"the Edge TPU library {other} is built for another kind of processor; {_INSTALL}"
         return f"the Edge TPU library {library} is not installed; {_INSTALL}"
     if "wrong ELF class" in error or "GLIBC" in error or "invalid ELF" in error or "file too short" in error:
         return f"the Edge TPU library {library} is of the wrong version for this system ({error}); {_INSTALL}"
     return f"the Edge TPU library does not load ({error}); {_INSTALL}"
 
 
+def _another_processor(library: str, root: Path) -> Path | None:
+    """The library's file, found where the loader looks although the loader would not have it."""
+    places = [Path(library)] if "/" in library else [path / library for one in _FOLDERS for path in root.glob(one)]
+    return next((path for path in places if path.is_file()), None)
+
+
 def _load_reason(error: str, runtime: str) -> str:
     detail = error.strip().splitlines()[-1] if error.strip() else "no reason given"
     return (
-        f"the Edge TPU is there but its library refuses to start in {runtime} ({detail}); library and runtime are "
-        "probably of different versions: install the libedgetpu built for this runtime, or use EDGE_DELEGATE=none"
+        f"the Edge TPU is there but its library refuses to start in {runtime} ({detail}); stop other programs that "
+        "use it and connect it again; if that does not help, library and runtime are of different versions: install "
+        "the libedgetpu built for this runtime, or use EDGE_DELEGATE=none"
     )
 
 

@@ -186,8 +186,9 @@ class Engine:
             total = done + len(missing)
             for start in range(0, len(missing), _BATCH):
                 part = inputs.by_number(missing[start : start + _BATCH])
-                inputs.set_embeddings(self._recomputed(new, part), backbone_sha256=sha256)
-                done += len(part)
+                rows = self._recomputed(new, part)
+                inputs.set_embeddings(rows, backbone_sha256=sha256)
+                done += len(rows)
                 if progress:
                     progress(min(done, total), total)
             if self.store.use_backbone(name, sha256, size):  # else another process has added some meanwhile

@@ -31,38 +31,37 @@ class Exclusive:
         return z @ self.weights.T + self.bias
 
     def leave_one_out(
-        self, z: Array, groups: NDArray[np.int64], solved: Array | None = None
+        self, z: Array, groups: NDArray[np.int64], white: Array | None = None
     ) -> tuple[Array, NDArray[np.bool_]]:
         """(n, K) scores without the input itself, and (n,) which rows have them.
 
         ``groups`` (n, G) membership. Scores of a left-out row are -D_k / 2, the same up to a constant per row. A row
         without a group takes no part in the fit and keeps its plain score; the only row of its group is not evaluable.
-        ``solved`` = A^-1 z' (d, n) where somebody has it already.
+        ``white`` = z whitened by the fit's scatter, (n, d), where somebody has it already.
         """
         scores = self.scores(z)
         member = groups.any(axis=1)
         alone = member & (self.counts[np.minimum(groups.argmax(axis=1), len(self.counts) - 1)] <= 1)
         rows = np.flatnonzero(member & ~alone)
         if len(rows):
-            solved = self.base.solve(z[rows].T) if solved is None else solved[:, rows]
-            points = self.means[: len(self.weights)]
-            scores[rows] = -0.5 * self.left_out_distances(z[rows], groups[rows], solved, points)
+            white = self.base.whiten(z[rows]) if white is None else white[rows]
+            scores[rows] = -0.5 * self.left_out_distances(white, groups[rows], self.means[: len(self.weights)])
         return scores, ~alone
 
-    def left_out_distances(self, z: Array, groups: NDArray[np.int64], solved: Array, points: Array) -> Array:
+    def left_out_distances(self, white: Array, groups: NDArray[np.int64], points: Array) -> Array:
         """(n, P) distances of rows, each with a group that has another row, to (P, d) ``points``, themselves left out.
 
-        ``points`` begin with the concepts' means; those after them do not move when a row is left out.
+        ``white`` (n, d): the rows whitened. ``points`` begin with the concepts' means; those after them do not move when a row is left out.
         """
         kind = groups.argmax(axis=1)
         concepts = len(self.weights)
         counts = np.full(len(points), 2.0)
         counts[:concepts] = self.counts[:concepts]
-        own = np.zeros((len(z), len(points)), dtype=bool)
+        own = np.zeros((len(white), len(points)), dtype=bool)
         own[:, :concepts] = groups[:, :concepts] == 1
         eta = self.counts[kind] / (self.counts[kind] - 1)
         return left_out_distances(
-            self.base, z, solved, points=points, own=own, counts=counts, centres=self.means, centre=kind, eta=eta
+            self.base, white, points=points, own=own, counts=counts, centres=self.means, centre=kind, eta=eta
         )
 
 
@@ -78,7 +77,7 @@ def fit_exclusive(base: Pooled, counts: Array, sums: Array) -> Exclusive:
         concepts = len(counts) - 1
     means = sums / counts[:, np.newaxis]
     within = base.without_between(means, counts)
-    v = within.solve(means[:concepts].T).T
+    v = within.solve(means[:concepts])
     scale = within.weight + within.prior
     bias = -scale * np.einsum("kd,kd->k", v, means[:concepts]) / 2
     return Exclusive(within, scale * v, bias, means, counts)

@@ -39,7 +39,7 @@ def distances(pooled: Pooled, means: Array, background: Array | None) -> Distanc
     """Distances to (K, d) ``means`` and, unless None, to the (d,) ``background`` mean."""
     points = means if background is None else np.concatenate([means, background[np.newaxis]])
     scale = pooled.weight + pooled.prior
-    solved = pooled.solve(points.T).T
+    solved = pooled.solve(points)
     values, vectors, rest = _largest(pooled.matrix)
     gain = np.sqrt(scale * np.maximum(1 / rest - 1 / values, 0.0))
     return Distances(
@@ -77,8 +77,7 @@ def _orthonormal(columns: Array) -> Array:
 
 def left_out_distances(
     pooled: Pooled,
-    z: Array,
-    solved: Array,
+    white: Array,
     *,
     points: Array,
     own: NDArray[np.bool_],
@@ -89,16 +88,16 @@ def left_out_distances(
 ) -> Array:
     """(n, G) distances each row would have from a head trained without it; exact (Woodbury).
 
-    ``solved`` = A^-1 z' (d, n). ``points`` (G, d) means; ``own`` (n, G) where the row is one of the ``counts`` (G,)
+    ``white`` (n, d) whitened z. ``points`` (G, d) means; ``own`` (n, G) where the row is one of the ``counts`` (G,)
     pictures of that mean. Leaving row i out takes ``eta``_i r r' from A, r = z - ``centres``[``centre``_i].
     """
-    solved_points, solved_centres = pooled.solve(points.T), pooled.solve(centres.T)
-    zz = np.einsum("nd,dn->n", z, solved)
-    to_points = z @ solved_points
-    to_centre = (z @ solved_centres)[np.arange(len(z)), centre]
-    h = zz - 2 * to_centre + np.einsum("cd,dc->c", centres, solved_centres)[centre]
-    vv = zz[:, np.newaxis] - 2 * to_points + np.einsum("gd,dg->g", points, solved_points)
-    vr = (zz - to_centre)[:, np.newaxis] - to_points + (centres @ solved_points)[centre]
+    white_points, white_centres = pooled.whiten(points), pooled.whiten(centres)
+    zz = np.einsum("nd,nd->n", white, white)
+    to_points = white @ white_points.T
+    to_centre = (white @ white_centres.T)[np.arange(len(white)), centre]
+    h = zz - 2 * to_centre + np.einsum("cd,cd->c", white_centres, white_centres)[centre]
+    vv = zz[:, np.newaxis] - 2 * to_points + np.einsum("gd,gd->g", white_points, white_points)
+    vr = (zz - to_centre)[:, np.newaxis] - to_points + (white_centres @ white_points.T)[centre]
     # leaving a picture out moves its own mean away from it
     stretch = np.where(own, counts / np.maximum(counts - 1, 1e-12), 1.0) ** 2
     factor = (eta / (1 - eta * h))[:, np.newaxis]

@@ -16,6 +16,16 @@ _PAIRS = 4096
 
 
 @dataclass(frozen=True, eq=False)
+class Brackets:
+    """<a, b> = a'A^-1 b. ``own`` (n,): of each z with itself; ``with_means`` (n, M): of each z with each of m+, m- of
+    every concept and m; ``among`` (M, M): of those with each other."""
+
+    own: Array
+    with_means: Array
+    among: Array
+
+
+@dataclass(frozen=True, eq=False)
 class Independent:
     """Log odds f_c(z) = (N + nu) u'(z - (m+ + m-)/2) / (1 - k D'u) with D = m+ - m-, u = A^-1 D: the concept's own
     between-scatter k D D' is taken out of the total scatter by Sherman and Morrison's formula.
@@ -37,53 +47,52 @@ class Independent:
         return z @ self.weights.T + self.bias
 
     def leave_one_out(
-        self, z: Array, labels: NDArray[np.int8], solved: Array | None = None
+        self, z: Array, labels: NDArray[np.int8], white: Array | None = None
     ) -> tuple[Array, NDArray[np.bool_]]:
         """(n, K) scores each input would get from a head trained without it, and which of them exist.
 
         Exact for the labels known (Lachenbruch & Mickey 1968; Woodbury); a row and concept with an unknown label, or
-        whose concept would lose its last picture, is not evaluable and gets the plain score. ``solved`` = A^-1 z'
-        (d, n) where somebody has it already.
+        whose concept would lose its last picture, is not evaluable and gets the plain score. ``white`` = z whitened by
+        the fit's scatter, (n, d), where somebody has it already.
         """
         scores = self.scores(z)
         rest = np.where(labels == SHOWN, self.n_shown, self.n_not) - 1
         evaluable = (labels != -1) & (rest > 1e-9)
         rows, columns = np.nonzero(evaluable)
         if len(rows):
-            solved = self.base.solve(z.T) if solved is None else solved
+            brackets = self._brackets(self.base.whiten(z) if white is None else white)
             for start in range(0, len(rows), _PAIRS):
                 part = slice(start, start + _PAIRS)
-                scores[rows[part], columns[part]] = self._left_out(z, solved, labels, rows[part], columns[part])
+                scores[rows[part], columns[part]] = self._left_out(brackets, labels, rows[part], columns[part])
         return scores, evaluable
 
-    def left_out_distances(self, z: Array, labels: NDArray[np.int8], solved: Array, points: Array) -> Array:
+    def left_out_distances(self, white: Array, labels: NDArray[np.int8], points: Array) -> Array:
         """(n, P) distances of rows to (P, d) ``points``, themselves left out.
 
-        ``points`` begin with the means of what shows each concept; those after them do not move.
+        ``white`` (n, d): the rows whitened. ``points`` begin with the means of what shows each concept; those after them do not move.
         """
         concepts = len(self.shown)
         counts = np.full(len(points), 2.0)
         counts[:concepts] = self.n_shown
-        own = np.zeros((len(z), len(points)), dtype=bool)
+        own = np.zeros((len(white), len(points)), dtype=bool)
         own[:, :concepts] = labels == SHOWN
         return left_out_distances(
             self.base,
-            z,
-            solved,
+            white,
             points=points,
             own=own,
             counts=counts,
             centres=self.base.mean[np.newaxis],
-            centre=np.zeros(len(z), dtype=np.intp),
-            eta=np.full(len(z), self.base.weight / (self.base.weight - 1)),
+            centre=np.zeros(len(white), dtype=np.intp),
+            eta=np.full(len(white), self.base.weight / (self.base.weight - 1)),
         )
 
     def _left_out(
-        self, z: Array, solved: Array, labels: NDArray[np.int8], rows: NDArray[np.intp], columns: NDArray[np.intp]
+        self, brackets: Brackets, labels: NDArray[np.int8], rows: NDArray[np.intp], columns: NDArray[np.intp]
     ) -> Array:
         """Scores of (row, concept) pairs: all vectors are combinations of z, m+, m- and m, so a 4 x 4 Gram matrix."""
         base = self.base
-        gram = self._gram(z, solved, rows, columns)
+        gram = _gram(brackets, rows, columns)
         shown = labels[rows, columns] == SHOWN
         n_shown, n_not = self.n_shown[columns], self.n_not[columns]
         plus, minus = np.zeros((len(rows), 4)), np.zeros((len(rows), 4))
@@ -104,17 +113,21 @@ class Independent:
         share = n_shown * n_not / (n_shown + n_not)
         return np.asarray((base.weight - 1 + base.prior) * projection / (1 - share * spread))
 
-    def _gram(self, z: Array, solved: Array, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Array:
-        """(P, 4, 4) brackets <a, b> = a'A^-1 b over z, m+, m-, m of each pair."""
+    def _brackets(self, white: Array) -> Brackets:
         means = np.concatenate([self.shown, self.not_shown, self.base.mean[np.newaxis]])
-        solved_means = self.base.solve(means.T)
-        among, with_z = means @ solved_means, z @ solved_means
-        index = np.stack([columns, columns + len(self.shown), np.full_like(columns, len(means) - 1)], axis=1)
-        gram = np.empty((len(rows), 4, 4))
-        gram[:, 0, 0] = np.einsum("nd,dn->n", z, solved)[rows]
-        gram[:, 0, 1:] = gram[:, 1:, 0] = with_z[rows[:, np.newaxis], index]
-        gram[:, 1:, 1:] = among[index[:, :, np.newaxis], index[:, np.newaxis, :]]
-        return gram
+        white_means = self.base.whiten(means)
+        return Brackets(np.einsum("nd,nd->n", white, white), white @ white_means.T, white_means @ white_means.T)
+
+
+def _gram(brackets: Brackets, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Array:
+    """(P, 4, 4) brackets over z, m+, m-, m of each (row, concept) pair."""
+    means = len(brackets.among)
+    index = np.stack([columns, columns + means // 2, np.full_like(columns, means - 1)], axis=1)
+    gram = np.empty((len(rows), 4, 4))
+    gram[:, 0, 0] = brackets.own[rows]
+    gram[:, 0, 1:] = gram[:, 1:, 0] = brackets.with_means[rows[:, np.newaxis], index]
+    gram[:, 1:, 1:] = brackets.among[index[:, :, np.newaxis], index[:, np.newaxis, :]]
+    return gram
 
 
 def _bracket(a: Array, gram: Array, b: Array) -> Array:
@@ -128,7 +141,7 @@ def fit_independent(base: Pooled, counts: Array, sums: Array) -> Independent:
     shown = sums[:concepts] / n_shown[:, np.newaxis]
     not_shown = (sums[concepts:] + base.beta * base.background_mean) / n_not[:, np.newaxis]
     difference = shown - not_shown
-    u = base.solve(difference.T).T
+    u = base.solve(difference)
     gain = np.einsum("kd,kd->k", difference, u)
     share = n_shown * n_not / (n_shown + n_not)
     weights = (base.weight + base.prior) * u / (1 - share * gain)[:, np.newaxis]

@@ -104,13 +104,13 @@ def check(statistics: Statistics, background: Background | None) -> None:
 def _train_independent(
     fit: Independent, statistics: Statistics, background: Background | None, rows: Rows, z: Array
 ) -> Training:
-    solved = fit.base.solve(z.T)
-    scores, evaluable = fit.leave_one_out(z, rows.labels, solved)
+    white = fit.base.whiten(z)
+    scores, evaluable = fit.leave_one_out(z, rows.labels, white)
     behind = None if background is None else fit.scores(background.held_back)
     calibrator, values = _calibrated(scores, evaluable, rows, behind, fit.base.beta)
     taught = np.flatnonzero(((rows.labels == SHOWN) & (fit.n_shown > 1)).any(axis=1))
     kin = _kin(fit, fit.shown, background)
-    left_out = fit.left_out_distances(z[taught], rows.labels[taught], solved[:, taught], kin.points)
+    left_out = fit.left_out_distances(white[taught], rows.labels[taught], kin.points)
     return _finish(statistics, fit, calibrator, kin, left_out, taught, values, evaluable, behind)
 
 
@@ -142,8 +142,8 @@ def _train_exclusive(
 ) -> Training:
     concepts = len(statistics.concepts)
     groups = statistics.groups(rows.labels)
-    solved = fit.base.solve(z.T)
-    scores, present = fit.leave_one_out(z, groups, solved)
+    white = fit.base.whiten(z)
+    scores, present = fit.leave_one_out(z, groups, white)
     kind = groups.argmax(axis=1)
     taught = groups[:, :concepts].any(axis=1) & present
     folds = _folds(rows.ids)
@@ -156,7 +156,7 @@ def _train_exclusive(
     calibrator = _temperature(scores[taught], kind[taught], concepts)
     kin = _kin(fit, fit.means[:concepts], background)
     which = np.flatnonzero(taught)
-    left_out = fit.left_out_distances(z[which], groups[which], solved[:, which], kin.points)
+    left_out = fit.left_out_distances(white[which], groups[which], kin.points)
     return _finish(statistics, fit, calibrator, kin, left_out, which, values, evaluable, behind)
 
 

@@ -20,34 +20,37 @@ def transform(embeddings: NDArray[np.int8], spec: EmbeddingSpec) -> NDArray[np.f
     2010); "l2" only normalises. A part of zeros stays zero, and then z is shorter.
     """
     z = np.empty(embeddings.shape)
+    raw = embeddings.view(np.uint8)
     for columns, part, length in spec.shares():
-        x = _rooted(embeddings[:, columns].astype(np.float64) - part.zero_point, part)
+        x = np.asarray(_table(part)[raw[:, columns]])
         norm = np.sqrt(np.einsum("nd,nd->n", x, x))
-        z[:, columns] = x * (length / np.where(norm > 0, norm, 1.0))[:, np.newaxis]
+        x *= (length / np.where(norm > 0, norm, 1.0))[:, np.newaxis]
+        z[:, columns] = x
     return z
 
 
-def _rooted(x: NDArray[np.float64], part: EmbeddingPart) -> NDArray[np.float64]:
+def _table(part: EmbeddingPart) -> NDArray[np.float64]:
+    """(256,) what each raw value becomes before the length is taken out, by the value's bits."""
+    values = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float64) - part.zero_point
     if part.transform == "sqrt":
-        return np.sqrt(np.maximum(x, 0.0))
-    if part.transform == "signed-sqrt":
-        return np.asarray(np.sign(x) * np.sqrt(np.abs(x)))
-    return x
+        return np.sqrt(np.maximum(values, 0.0))
+    return values if part.transform == "l2" else np.sign(values) * np.sqrt(np.abs(values))
 
 
 def on_grid(z: NDArray[np.float64]) -> NDArray[np.float64]:
     """z rounded to multiples of ``GRID``, still float64."""
-    return np.asarray(np.rint(z / GRID) * GRID)
+    out = np.asarray(z / GRID)
+    np.rint(out, out=out)
+    out *= GRID
+    return out
 
 
 class FastTransform:
     """``transform`` for one embedding at a time in float32: a table over the 256 values instead of square roots."""
 
     def __init__(self, spec: EmbeddingSpec) -> None:
-        values = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float64)
         self._parts = [
-            (columns, _rooted(values - part.zero_point, part).astype(np.float32), np.float32(length))
-            for columns, part, length in spec.shares()
+            (columns, _table(part).astype(np.float32), np.float32(length)) for columns, part, length in spec.shares()
         ]
 
     def __call__(self, embeddings: NDArray[np.int8]) -> NDArray[np.float32]:

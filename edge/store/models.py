@@ -119,15 +119,8 @@ class Models:
         if head is None:
             return self._update(version, status, reason, *facts, None)
         digest = hashlib.sha256(head).hexdigest()
-        with translated(), self.changing_heads():
-            try:
-                write_durably(self._head_path(digest), head)
-                return self._update(version, status, reason, *facts, digest)
-            except BaseException:
-                with suppress(Exception):
-                    if digest not in self.heads():
-                        self._head_path(digest).unlink(missing_ok=True)
-                raise
+        with self._new_head(digest, head):
+            return self._update(version, status, reason, *facts, digest)
 
     def _update(
         self,
@@ -185,50 +178,48 @@ class Models:
         check_name(model, "model")
         wanted, now = check_names(concepts, "concept"), stamp(self._clock)
         digest = hashlib.sha256(head).hexdigest()
-        with translated():
-            write_durably(self._head_path(digest), head)
-        try:
-            with self._database.write() as connection:
-                connection.executemany(
-                    "INSERT OR IGNORE INTO concepts (id, created_at) VALUES (?, ?)", [(one, now) for one in wanted]
-                )
-                connection.execute(
-                    "INSERT OR IGNORE INTO models (name, concepts, exclusive, closed, created_at) "
-                    "VALUES (?, ?, ?, ?, ?)",
-                    (model, json.dumps(wanted), mutually_exclusive, closed_environment, now),
-                )
-                known = self.get(model)
-                if set(known.concepts) != set(wanted) or known.mutually_exclusive != mutually_exclusive:
-                    raise Conflict(f"model {model!r} has other concepts; install it under another name with --name")
-                connection.execute(
-                    "UPDATE models SET trainings = trainings + 1, pinned = NULL WHERE name = ?", (model,)
-                )
-                connection.execute(
-                    "INSERT INTO versions (model, number, status, backbone, backbone_sha256, counts, created_at, "
-                    "trained_at, evaluation, head) SELECT number, trainings, ?, ?, ?, ?, ?, ?, ?, ? FROM models "
-                    "WHERE name = ?",
-                    (
-                        VersionStatus.TRAINED.value,
-                        backbone,
-                        backbone_sha256,
-                        json.dumps({k: list(v) for k, v in counts.items()}),
-                        now,
-                        trained_at.astimezone(UTC).isoformat(timespec="microseconds"),
-                        None if evaluation is None else json.dumps(asdict(evaluation)),
-                        digest,
-                        model,
-                    ),
-                )
-                return self.get(model)
-        except BaseException:
-            self._discard(digest)
-            raise
+        with self._new_head(digest, head), self._database.write() as connection:
+            connection.executemany(
+                "INSERT OR IGNORE INTO concepts (id, created_at) VALUES (?, ?)", [(one, now) for one in wanted]
+            )
+            connection.execute(
+                "INSERT OR IGNORE INTO models (name, concepts, exclusive, closed, created_at) VALUES (?, ?, ?, ?, ?)",
+                (model, json.dumps(wanted), mutually_exclusive, closed_environment, now),
+            )
+            known = self.get(model)
+            if set(known.concepts) != set(wanted) or known.mutually_exclusive != mutually_exclusive:
+                raise Conflict(f"model {model!r} has other concepts; install it under another name with --name")
+            connection.execute("UPDATE models SET trainings = trainings + 1, pinned = NULL WHERE name = ?", (model,))
+            connection.execute(
+                "INSERT INTO versions (model, number, status, backbone, backbone_sha256, counts, created_at, "
+                "trained_at, evaluation, head) SELECT number, trainings, ?, ?, ?, ?, ?, ?, ?, ? FROM models "
+                "WHERE name = ?",
+                (
+                    VersionStatus.TRAINED.value,
+                    backbone,
+                    backbone_sha256,
+                    json.dumps({k: list(v) for k, v in counts.items()}),
+                    now,
+                    trained_at.astimezone(UTC).isoformat(timespec="microseconds"),
+                    None if evaluation is None else json.dumps(asdict(evaluation)),
+                    digest,
+                    model,
+                ),
+            )
+            return self.get(model)
 
-    def _discard(self, digest: str) -> None:
-        """Delete a head that no version has, as far as that can be done now."""
-        with suppress(Exception):
-            if digest not in self.heads():
-                self._head_path(digest).unlink(missing_ok=True)
+    @contextmanager
+    def _new_head(self, digest: str, head: bytes) -> Iterator[None]:
+        """A head's file, durable before its row is written in the block; gone again when the block raises."""
+        with translated(), self.changing_heads():
+            try:
+                write_durably(self._head_path(digest), head)
+                yield
+            except BaseException:
+                with suppress(Exception):
+                    if digest not in self.heads():
+                        self._head_path(digest).unlink(missing_ok=True)
+                raise
 
     def version(self, model: str, id: str) -> VersionInfo:
         """One version by id ("v3" or "3"). Raises NotFound."""

@@ -14,7 +14,7 @@ import click
 from edge.errors import EdgeError, Kind
 
 if TYPE_CHECKING:
-    from edge.types import BackboneCard
+    from edge.types import BackboneCard, Evaluation
 
 # the same numbers as `edge`: 0 done, 1 unexpected, 2 usage, 3 not found, 4 conflict or not ready, 5 hardware or package
 EXIT: Mapping[Kind, int] = {
@@ -74,7 +74,7 @@ def main(ctx: click.Context, as_json: bool, debug: bool) -> None:  # noqa: ARG00
 @click.option("--crop", type=click.FloatRange(0, 1, min_open=True), help="Share of the picture that is kept.")
 @click.option("--seeds", type=click.IntRange(1, 1000), default=20, show_default=True, help="Draws of ten pictures.")
 @click.pass_obj
-def export(as_json: bool, **options: Any) -> None:
+def export(as_json: bool, /, **options: Any) -> None:
     """Build a backbone from packaged weights, quantise it to INT8, measure what that costs, and write it."""
     from trainer.export import ExportOptions
     from trainer.export import export as build
@@ -99,7 +99,7 @@ def export(as_json: bool, **options: Any) -> None:
 @click.option("--source", help="Where the file comes from; default: its name.")
 @click.option("--without-embeddings", is_flag=True, help="Do not run it: no background, no golden embeddings.")
 @click.pass_obj
-def adopt(as_json: bool, file: Path, **options: Any) -> None:
+def adopt(as_json: bool, /, file: Path, **options: Any) -> None:
     """Make a backbone of an embedding extractor FILE.tflite that was made elsewhere."""
     from trainer.adopt import AdoptOptions
     from trainer.adopt import adopt as take
@@ -116,8 +116,9 @@ def adopt(as_json: bool, file: Path, **options: Any) -> None:
 @click.option("--independent", is_flag=True, help="A picture may show several concepts, or none.")
 @click.option("--closed-environment", is_flag=True, help="Every picture shows one of the concepts: no background.")
 @click.option("--shots", type=click.IntRange(min=1), help="Learn from this many pictures a concept only.")
+@click.option("--full-integer", is_flag=True, help="The head in INT8 too, with operators of the Edge TPU only.")
 @click.pass_obj
-def head(as_json: bool, data: Path, backbone: str, out: Path, **options: Any) -> None:
+def head(as_json: bool, /, data: Path, backbone: str, out: Path, **options: Any) -> None:
     """Train a concept head on folders of pictures and write it with its backbone as one file."""
     from trainer.head import train_head
 
@@ -129,19 +130,34 @@ def head(as_json: bool, data: Path, backbone: str, out: Path, **options: Any) ->
         closed_environment=options["closed_environment"],
         name=options["name"],
         shots=options["shots"],
+        full_integer=options["full_integer"],
     )
-    _show(as_json, report)
+    if as_json:
+        _print_json(dataclasses.asdict(report))
+        return
+    click.echo(str(report.exported))
+    for path, reason in report.refused:
+        click.echo(f"left out {path}: {reason}")
+    for line in _evaluation_lines(report.evaluation):
+        click.echo(line)
+    for line in _evaluation_lines(report.held_out) if report.held_out else ():
+        click.echo(line)
 
 
 @main.command()
 @click.argument("file", type=FOLDER)
 @click.option("--data", type=FOLDER, required=True, help="One folder per concept; test/ where there is one.")
 @click.pass_obj
-def evaluate(as_json: bool, file: Path, data: Path) -> None:
+def evaluate(as_json: bool, /, file: Path, data: Path) -> None:
     """Measure a written model FILE.tflite on folders of pictures."""
     from trainer.evaluate import evaluate_file
 
-    _show(as_json, evaluate_file(file, data))
+    evaluation = evaluate_file(file, data)
+    if as_json:
+        _print_json(dataclasses.asdict(evaluation))
+        return
+    for line in _evaluation_lines(evaluation):
+        click.echo(line)
 
 
 def _show_card(as_json: bool, card: BackboneCard, out: Path) -> None:
@@ -175,12 +191,18 @@ def _parity_lines(parity: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _show(as_json: bool, record: Any) -> None:
-    """A record as JSON, or with the text it brings along."""
-    if as_json:
-        _print_json(dataclasses.asdict(record))
-    else:
-        click.echo(str(record))
+def _evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
+    yield f"{evaluation.method}: accuracy {_percent(evaluation.accuracy)} of {evaluation.inputs} pictures"
+    for one in evaluation.concepts:
+        yield (
+            f"  {one.id}: precision {_percent(one.precision)}, recall {_percent(one.recall)}, "
+            f"average precision {_percent(one.average_precision)}"
+        )
+    yield from (f"  {note}" for note in evaluation.notes)
+
+
+def _percent(share: float | None) -> str:
+    return "undetermined" if share is None else f"{100 * share:.1f} %"
 
 
 def _print_json(document: Mapping[str, Any]) -> None:

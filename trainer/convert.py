@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from trainer.network import MEAN, STD, trainer_packages
 
+_THREADS = 2
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+def convert(network: Any, size: int, pictures: NDArray[np.uint8]) -> bytes:
+    """The whole way: an INT8 file's bytes. ``pictures`` (n, size, size, 3) uint8: the representative dataset."""
+    from trainer.rounding import prepared
+
+    with TemporaryDirectory() as folder:
+        float_file = Path(folder) / "float.tflite"
+        to_float_tflite(prepared(network, pictures), size, float_file)
+        return quantise(float_file, pictures)
 
 
 def to_float_tflite(network: Any, size: int, out: Path) -> None:
@@ -21,30 +36,75 @@ def to_float_tflite(network: Any, size: int, out: Path) -> None:
         import litert_torch
         import torch
     logging.getLogger().setLevel(logging.ERROR)
-    last = litert_torch.to_channel_last_io(network, args=[0])
-    litert_torch.convert(last, (torch.zeros(1, size, size, 3),)).export(str(out))
+    with _quiet():
+        last = litert_torch.to_channel_last_io(network, args=[0])
+        litert_torch.convert(last, (torch.zeros(1, size, size, 3),)).export(str(out))
 
 
-def quantise(float_file: Path, pictures: Iterable[NDArray[np.uint8]]) -> bytes:
+RANGE_SHARE = 0.75
+"""The share of the pictures whose extremes a tensor's range holds; the others are clipped, for a finer step."""
+
+
+def quantise(float_file: Path, pictures: Iterable[NDArray[np.uint8]], share: float = RANGE_SHARE) -> bytes:
     """Static INT8 weights and activations; ``pictures`` (size, size, 3) uint8 set the ranges. int8 in, int8 out."""
     with trainer_packages():
-        from ai_edge_quantizer import quantizer, recipe
+        from ai_edge_quantizer import calibrator, quantizer, recipe, recipe_manager
     import numpy as np
 
-    worker = quantizer.Quantizer(str(float_file), recipe.static_wi8_ai8())
-    samples = [{"args_0": ((one.astype(np.float32) - MEAN) / STD)[np.newaxis]} for one in pictures]
-    statistics = worker.calibrate({"serving_default": samples})
-    # The calibrator's moving average clips the darkest and brightest pixels. The input's range is known exactly:
-    # with it one step is one grey level, and preparing a pixel is flipping its top bit.
-    statistics["serving_default_args_0"].update(
-        min=np.full((1, 1, 1, 1), -MEAN / STD, np.float32), max=np.full((1, 1, 1, 1), (255 - MEAN) / STD, np.float32)
-    )
-    return bytes(worker.quantize(statistics).quantized_model)
+    with _quiet():
+        rules = recipe_manager.RecipeManager()
+        rules.load_quantization_recipe(recipe.static_wi8_ai8())
+        reader = calibrator.Calibrator(str(float_file), num_threads=_THREADS, qsv_update_func=_gathered)
+        samples = [{"args_0": ((one.astype(np.float32) - MEAN) / STD)[np.newaxis]} for one in pictures]
+        reader.calibrate({"serving_default": samples}, rules)
+        statistics = {name: _range(one, share) for name, one in reader.get_model_qsvs().items()}
+        # The input's range is known exactly: with it one step is one grey level, and preparing a pixel is flipping
+        # its top bit.
+        statistics["serving_default_args_0"].update(
+            min=np.full((1, 1, 1, 1), -MEAN / STD, np.float32),
+            max=np.full((1, 1, 1, 1), (255 - MEAN) / STD, np.float32),
+        )
+        worker = quantizer.Quantizer(str(float_file), recipe.static_wi8_ai8())
+        return bytes(worker.quantize(statistics, enable_progress_report=False).quantized_model)
 
 
-def convert(network: Any, size: int, pictures: Iterable[NDArray[np.uint8]]) -> bytes:
-    """The whole way: an INT8 file's bytes."""
-    with TemporaryDirectory() as folder:
-        float_file = Path(folder) / "float.tflite"
-        to_float_tflite(network, size, float_file)
-        return quantise(float_file, pictures)
+def _gathered(so_far: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """The quantiser's own moving average forgets all but the last twenty pictures; keep every picture's extremes."""
+    earlier = so_far.get("extremes") or ([(so_far["min"], so_far["max"])] if so_far else [])
+    return {**new, "extremes": [*earlier, (new["min"], new["max"])]}
+
+
+def _range(statistics: dict[str, Any], share: float) -> dict[str, Any]:
+    """Weights, which have no extremes of pictures, keep what they have."""
+    import numpy as np
+
+    if "extremes" not in statistics:
+        return dict(statistics)
+    lows, highs = (np.stack([pair[end] for pair in statistics["extremes"]]) for end in (0, 1))
+    return {
+        "min": np.quantile(lows, 1 - share, axis=0).astype(np.float32),
+        "max": np.quantile(highs, share, axis=0).astype(np.float32),
+    }
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what the converter's C++ writes to stdout and stderr; show it only when it fails."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    with TemporaryFile() as said:
+        try:
+            os.dup2(said.fileno(), 1)
+            os.dup2(said.fileno(), 2)
+            yield
+        except BaseException:
+            said.seek(0)
+            os.write(kept[1], said.read())
+            raise
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for number, copy in enumerate(kept, start=1):
+                os.dup2(copy, number)
+                os.close(copy)

@@ -23,15 +23,15 @@ CROP = 0.875
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """What to build. ``size``: side of the input in pixels, ``None``: the one it was trained at.
+    """What to build. ``size``: side of the input in pixels, ``None``: the one the network was trained at.
 
     ``labelled``: folders of concepts on which INT8 may lose ``limit_points`` points of 10-shot accuracy, mean over
     ``seeds`` draws.
     """
 
     architecture: str
-    size: int | None
     representative: Path
+    size: int | None = None
     labelled: tuple[Path, ...] = ()
     out: Path = Path("models")
     fit: Fit = FIT
@@ -52,7 +52,7 @@ def export(options: ExportOptions) -> BackboneCard:
     size = options.size or architecture(options.architecture).size
     preprocessing = Preprocessing(size, size, options.fit, options.crop, MEAN, STD)
     paths = shuffled(pictures(options.representative))
-    for folder in options.labelled:  # a typing mistake shows now, not in ten minutes
+    for folder in options.labelled:  # a typing mistake shows now, not after the conversion
         concept_folders(folder)
     data = convert(build(options.architecture, size), size, np.stack([prepare(path, preprocessing) for path in paths]))
     refuse_foreign_ops(data)

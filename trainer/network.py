@@ -70,7 +70,8 @@ def build(name: str, size: int) -> Any:
             self.network = network
 
         def forward(self, x: Any) -> Any:
-            return self.network.extract_features(x).mean(dim=(2, 3))
+            # over channels-last axes, or the converter leaves a TRANSPOSE in the graph
+            return self.network.extract_features(x).permute(0, 2, 3, 1).mean(dim=(1, 2))
 
     return Embedding().eval()
 

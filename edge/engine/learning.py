@@ -11,7 +11,7 @@ import numpy as np
 from edge.errors import BadHead, EdgeError
 from edge.head.background import Background
 from edge.head.statistics import Statistics
-from edge.head.training import Rows, Training, evaluation_sample, train
+from edge.head.training import SAMPLE, Rows, Training, evaluation_sample, train
 from edge.metrics import Scored, evaluate
 from edge.store import Store
 from edge.types import BackboneCard, Evaluation, ModelInfo, VersionInfo, VersionStatus
@@ -66,13 +66,14 @@ class Learner:
         background = None if model.closed_environment else self._background
         with self._store.reading():
             fresh = self._fresh(model)
-            numbers, ids, labels = self._store.inputs.labels(model.concepts)
+            numbers, ids, labels = self._store.inputs.sample(model.concepts, SAMPLE)
             sample = evaluation_sample(ids, labels)
             embeddings = self._embeddings([numbers[i] for i in sample])
         rows = Rows([ids[i] for i in sample], embeddings, labels[sample])
         training = train(fresh.statistics, background, rows)
         self._save(model, fresh)
-        return fresh.statistics, training, judge(fresh.statistics, training, rows, total=len(ids))
+        total = max(fresh.statistics.n, len(ids))
+        return fresh.statistics, training, judge(fresh.statistics, training, rows, total=total)
 
     def _fresh(self, model: ModelInfo) -> _Fresh:
         """Statistics up to the newest change: replayed from what is kept or stored, rebuilt when in doubt."""

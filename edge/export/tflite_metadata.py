@@ -79,8 +79,10 @@ def metadata(about: About, preprocessing: Preprocessing) -> bytes:
 
 def with_labels(model: bytes, labels: Sequence[str]) -> bytes:
     """The model with its label file packed behind it; the same input gives the same bytes."""
-    buffer = io.BytesIO(model)
-    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as archive:
+    buffer = io.BytesIO()
+    buffer.write(model)
+    # "w" goes on where the buffer is; "a" would look for an archive, find the head's in a small file, and cut it off
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         entry = zipfile.ZipInfo(LABELS, date_time=(1980, 1, 1, 0, 0, 0))
         entry.external_attr = 0o644 << 16
         archive.writestr(entry, "".join(f"{label}\n" for label in labels))

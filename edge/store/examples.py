@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _CHUNK = 500
+# A number's place in a shuffled order that never changes (Knuth, vol. 3, 6.4: multiplicative hashing); word for word
+# as in the index, or SQLite does not use that.
+_DRAWN = "(input * 2654435769 & 4294967295)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,47 @@ class Examples:
         for (column, value), some in known.items():
             labels[np.isin(numbers, some), column] = value
         return numbers.tolist(), ids, labels
+
+    def sample(self, concepts: Sequence[str], limit: int) -> tuple[list[int], list[str], NDArray[np.int8]]:
+        """As ``labels`` while at most ``limit`` inputs have a known value, beyond that of some of them only.
+
+        At least ``limit`` inputs then, at most a few times as many: of each concept the first of those that show it
+        and of those that do not, in an order like shuffled that never changes. The cost does not grow with the store.
+        """
+        import numpy as np
+
+        with self._database.read():
+            columns = self._columns(concepts)
+            numbers = self._drawn(columns, limit)
+            labels = np.full((len(numbers), len(concepts)), UNKNOWN, dtype=np.int8)
+            ids: dict[int, str] = {}
+            place = {number: index for index, number in enumerate(numbers)}
+            for start in range(0, len(numbers), _CHUNK):
+                part = numbers[start : start + _CHUNK]
+                ids.update(self._database.rows(f"SELECT number, id FROM inputs WHERE number IN ({_marks(part)})", part))
+                for number, concept, value in self._database.rows(
+                    f"SELECT input, concept, value FROM annotations WHERE input IN ({_marks(part)})", part
+                ):
+                    if concept in columns:
+                        labels[place[number], columns[concept]] = value
+        return numbers, [ids[number] for number in numbers], labels
+
+    def _drawn(self, columns: Mapping[int, int], limit: int) -> list[int]:
+        each = limit // max(1, len(columns)) + 1
+        while True:
+            lists = [
+                self._database.rows(
+                    "SELECT input FROM annotations WHERE concept = ? AND value = ? AND input NOT IN "
+                    f"(SELECT number FROM inputs WHERE removed_at IS NOT NULL) ORDER BY {_DRAWN} LIMIT ?",
+                    (concept, value, each),
+                )
+                for concept in columns
+                for value in (0, 1)
+            ]
+            found = {number for rows in lists for (number,) in rows}
+            if len(found) >= limit or all(len(rows) < each for rows in lists):
+                return sorted(found)
+            each *= 2
 
     def _numbers(self, table: str, column: str, *values: int) -> NDArray[np.int64]:
         """One column of whole numbers; as text in one row, which is far cheaper than a row each."""

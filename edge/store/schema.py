@@ -25,7 +25,7 @@ MIGRATIONS = (
         concept INTEGER NOT NULL REFERENCES concepts (number),
         value INTEGER NOT NULL CHECK (value IN (0, 1)), by TEXT NOT NULL, at TEXT NOT NULL,
         PRIMARY KEY (input, concept)) WITHOUT ROWID;
-    CREATE INDEX annotations_concept ON annotations (concept, input, value);
+    CREATE INDEX annotations_drawn ON annotations (concept, value, (input * 2654435769 & 4294967295));
     CREATE TABLE embeddings (
         input INTEGER NOT NULL REFERENCES inputs (number) ON DELETE CASCADE, backbone TEXT NOT NULL,
         data BLOB NOT NULL, PRIMARY KEY (input, backbone));

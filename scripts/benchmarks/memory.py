@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -69,12 +70,15 @@ def main() -> None:
     asked = arguments.parse_args()
     print(machine())
     with tempfile.TemporaryDirectory() as place:
+        # the processes find modules compiled, as in an installed package, whatever this one was told
+        os.environ["PYTHONPYCACHEPREFIX"] = f"{place}/bytecode"
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         pictures = make_pictures(Path(place))
         store = Path(place) / "store"
         with Engine.open(store, config=Config(delegate="none", threads=1)) as engine:
             taught(engine)
         goals = loops(store, pictures, asked.threads, asked.predictions or (1_000 if asked.quick else 10_000))
-        goals += [cold(store, pictures["1080p JPEG"], asked.starts or (8 if asked.quick else 30))]
+        goals += [cold(store, pictures["1080p JPEG"], asked.starts or (10 if asked.quick else 40))]
     verdicts(goals)
 
 

@@ -1,0 +1,119 @@
+"""The float network that goes to the quantiser computes the same, from weights that are on its grid."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.trainer
+SIZE = 64
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    from skimage import data
+
+    photo = data.astronaut()
+    return np.stack([photo[y : y + SIZE, x : x + SIZE] for y in (0, 150, 300) for x in (0, 150, 300)])
+
+
+@pytest.fixture(scope="module")
+def network():
+    from trainer.network import build
+
+    return build("efficientnet-lite0", SIZE)
+
+
+@pytest.fixture(scope="module")
+def batches(pictures):
+    from trainer import rounding
+
+    return [rounding.tensor(pictures)]
+
+
+@pytest.fixture(scope="module")
+def folded(network):
+    from trainer import rounding
+
+    return rounding.fold(deepcopy(network))
+
+
+def run(network, batches):
+    import torch
+
+    with torch.no_grad():
+        return network(batches[0]).numpy()
+
+
+def cosine(a, b):
+    return float((a * b).sum() / np.linalg.norm(a) / np.linalg.norm(b))
+
+
+def test_folding_changes_no_output(network, folded, batches):
+    assert np.abs(run(folded, batches) - run(network, batches)).max() < 1e-3
+
+
+def test_equalising_changes_no_output_on_the_pictures_it_saw(folded, batches):
+    import torch
+
+    from trainer import rounding
+
+    with torch.no_grad():
+        equal = rounding.equalise(deepcopy(folded), batches)
+    assert np.abs(run(equal, batches) - run(folded, batches)).max() < 1e-2
+    assert not torch.equal(equal.network._conv_stem.weight, folded.network._conv_stem.weight)
+
+
+def test_prepared_weights_lie_on_the_grid_of_their_largest(network, pictures):
+    from trainer import rounding
+
+    for name, value in rounding.prepared(network, pictures).named_parameters():
+        if name.endswith("weight") and "_fc" not in name:
+            filters = value.detach().numpy().reshape(len(value), -1)
+            steps = filters / np.maximum(np.abs(filters).max(axis=1, keepdims=True), 1e-30) * 127
+            assert np.abs(steps - np.rint(steps)).max() < 1e-2, name
+
+
+def test_prepared_weights_are_nearer_to_the_network_than_nearest_rounding(network, folded, pictures, batches):
+    from trainer import rounding
+
+    nearest = deepcopy(folded)
+    for name, value in nearest.named_parameters():
+        if name.endswith("weight") and "_fc" not in name:
+            scale = value.data.abs().amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-9) / 127
+            value.data = (value.data / scale).round() * scale
+    truth = run(network, batches)
+    prepared = rounding.prepared(network, pictures)
+    assert 1 - cosine(run(prepared, batches), truth) < 0.7 * (1 - cosine(run(nearest, batches), truth))
+
+
+def test_the_network_given_is_left_alone(network, pictures):
+    from trainer import rounding
+
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    rounding.prepared(network, pictures[:2])
+    assert all((value == before[name]).all() for name, value in network.state_dict().items())
+
+
+def test_errors_are_made_up_for_by_weights_with_like_inputs():
+    import torch
+
+    from trainer import rounding
+
+    generator = torch.Generator().manual_seed(1)
+    inputs = torch.randn(40, 5, generator=generator, dtype=torch.float64).repeat(1, 8)  # 8 copies of 5 inputs
+    inputs = inputs + 0.05 * torch.randn(40, 40, generator=generator, dtype=torch.float64)
+    moment = (inputs.T @ inputs / 40)[None]
+    weights = torch.randn(1, 3, 40, generator=generator, dtype=torch.float64)
+    scale = weights.abs().amax(dim=2, keepdim=True) / 127
+    rounded = rounding._rounded(weights, scale, rounding._feedback(moment))
+    nearest = (weights / scale).round() * scale
+
+    def error(trial):
+        return float((((weights - trial) @ moment) * (weights - trial)).sum())
+
+    assert error(rounded) < error(nearest) / 3
+    assert torch.allclose((rounded / scale).round(), rounded / scale, atol=1e-6)
+    assert torch.equal((rounded / scale).abs().amax(dim=2).round(), torch.full((1, 3), 127.0, dtype=torch.float64))

@@ -12,8 +12,9 @@ from edge.head.exclusive import fit_exclusive
 from edge.head.pooled import Constants, pooled
 from edge.head.statistics import Statistics
 from edge.head.training import Rows, Training, train
-from edge.head.transform import on_grid, transform
+from edge.head.transform import on_grid
 from edge.types import BackboneCard, EmbeddingSpec
+from trainer.embeddings import unit
 from trainer.sets import LabelledSet, Split
 
 Float = NDArray[np.float64]
@@ -45,23 +46,6 @@ def one_hot(labels: NDArray[np.int64], concepts: int) -> NDArray[np.int8]:
     out = np.full((len(labels), concepts), -1, dtype=np.int8)
     out[np.arange(len(labels)), labels] = 1
     return out
-
-
-def unit(embeddings: NDArray[np.generic], spec: EmbeddingSpec) -> Float:
-    """z of (n, d) embeddings: int8 as stored, or float32 as the float network gives them."""
-    embeddings = embeddings[:, : spec.size]
-    if embeddings.dtype == np.int8:
-        return transform(embeddings, spec)  # type: ignore[arg-type]
-    z = np.empty(embeddings.shape)
-    start, whole = 0, np.sqrt(sum(part.weight**2 for part in spec.parts))
-    for part in spec.parts:
-        x = embeddings[:, start : start + part.size].astype(np.float64)
-        if part.transform == "sqrt":
-            x = np.sqrt(np.maximum(x, 0))
-        x *= part.weight / whole / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-        z[:, start : start + part.size] = x
-        start += part.size
-    return z
 
 
 class Judge:

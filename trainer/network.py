@@ -54,7 +54,10 @@ def trainer_packages() -> Iterator[None]:
 
 
 def build(name: str, size: int) -> Any:
-    """The float network without its classifier: (1, 3, size, size) float32 -> (1, d), in eval mode."""
+    """The float network without its classifier, in eval mode: (1, 3, size, size) float32 -> (1, d) and three more.
+
+    The last layer comes first, then the means of the blocks that ``middle_blocks`` names.
+    """
     chosen = architecture(name)
     with trainer_packages():
         import torch
@@ -64,20 +67,40 @@ def build(name: str, size: int) -> Any:
     network = EfficientNet.from_name(name, image_size=size)
     network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
 
+    kept = middle_blocks(network)
+
     class Embedding(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.network = network
 
         def forward(self, x: Any) -> Any:
+            net, middle = self.network, []
+            x = net._swish(net._bn0(net._conv_stem(x)))
+            for index, block in enumerate(net._blocks):
+                x = block(x)
+                if index in kept:
+                    middle.append(x)
+            x = net._swish(net._bn1(net._conv_head(x)))
             # over channels-last axes, or the converter leaves a TRANSPOSE in the graph
-            return self.network.extract_features(x).permute(0, 2, 3, 1).mean(dim=(1, 2))
+            return tuple(one.permute(0, 2, 3, 1).mean(dim=(1, 2)) for one in (x, *middle))
 
     return Embedding().eval()
 
 
+def middle_blocks(network: Any) -> tuple[int, ...]:
+    """Numbers of the last blocks of stages 4, 5 and 6: of 80, 112 and 192 channels in Lite0, on 14 and 7 pixels a side.
+
+    What they see of texture and parts the last layer has averaged away; pooled, they cost no time that can be measured
+    (`scripts/bench accuracy` shows what they are worth).
+    """
+    widths = [block._block_args.output_filters for block in network._blocks]
+    ends = [i for i in range(len(widths)) if i + 1 == len(widths) or widths[i] != widths[i + 1]]
+    return tuple(ends[3:6])
+
+
 def float_embedder(name: str, size: int) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
-    """A function (n, size, size, 3) uint8 -> (n, d) float32: what the INT8 file is measured against."""
+    """A function (n, size, size, 3) uint8 -> (n, d) float32, parts side by side: what INT8 is measured against."""
     network = build(name, size)
     import numpy as np
     import torch
@@ -85,6 +108,6 @@ def float_embedder(name: str, size: int) -> Callable[[NDArray[np.uint8]], NDArra
     def embed(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         x = torch.from_numpy((pictures.astype(np.float32) - MEAN) / STD).permute(0, 3, 1, 2)
         with torch.inference_mode():
-            return np.asarray(network(x.contiguous()), dtype=np.float32)
+            return np.asarray(torch.cat(network(x.contiguous()), dim=1), dtype=np.float32)
 
     return embed

@@ -49,14 +49,12 @@ def cosines(a: Float, b: Float) -> Float:
     return np.asarray(np.einsum("nd,nd->n", a, b) / np.maximum(norms, 1e-12))
 
 
-def few_shot(x: Float, y: NDArray[np.int64], shots: int, seed: int) -> float:
-    """Accuracy of shrunk linear discriminant analysis on root embeddings from ``shots`` pictures per concept.
+def few_shot(z: Float, y: NDArray[np.int64], shots: int, seed: int) -> float:
+    """Accuracy of shrunk linear discriminant analysis from ``shots`` pictures per concept.
 
-    The same small classifier for FP32 and INT8 embeddings, so that only the embeddings differ. ``x`` (n, d), ``y``
-    (n,) in 0..K-1. Raises InvalidArgument when no picture is left to be judged on.
+    The same small classifier for FP32 and INT8 embeddings, so that only the embeddings differ. ``z`` (n, d) as the head
+    sees it, ``y`` (n,) in 0..K-1. Raises InvalidArgument when no picture is left to be judged on.
     """
-    z = np.sqrt(np.maximum(x, 0))
-    z /= np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
     generator = np.random.Generator(np.random.PCG64(seed))
     train = np.concatenate([generator.permutation(np.flatnonzero(y == k))[:shots] for k in range(y.max() + 1)])
     test = np.setdiff1d(np.arange(len(y)), train)
@@ -85,7 +83,7 @@ def measure(
     shots: int = 10,
     seeds: int = 20,
 ) -> Parity:
-    """Compare both on representative pictures and on folders of concepts. ``int8_embed`` gives q - zero_point."""
+    """Compare both on representative pictures and on folders of concepts. Both give z, as the head sees it."""
     one = embed_all(representative, preprocessing, float_embed, "float embeddings").astype(np.float64)
     two = embed_all(representative, preprocessing, int8_embed, "INT8 embeddings").astype(np.float64)
     cosine = cosines(one, two)

@@ -20,7 +20,7 @@ from edge.backbone.golden import golden_images
 from edge.backbone.tflite import TfliteBackbone
 from edge.errors import BadBackbone
 from edge.export.graph import GraphFacts, TensorFacts, describe, open_model
-from edge.types import BackboneCard, EmbeddingSpec, Preprocessing, Quantisation
+from edge.types import BackboneCard, EmbeddingPart, EmbeddingSpec, Preprocessing, Quantisation
 from trainer.data import embed_all
 from trainer.edgetpu import COMPILED, compile_report, complaints
 
@@ -34,14 +34,23 @@ _SCORES = ("SOFTMAX", "LOGISTIC", "LOG_SOFTMAX")
 
 
 def card_for(
-    name: str, data: bytes, preprocessing: Preprocessing, source: str, licence: str, transform: str | None = None
+    name: str,
+    data: bytes,
+    preprocessing: Preprocessing,
+    source: str,
+    licence: str,
+    transform: str | None = None,
+    middle_weight: float | None = None,
 ) -> BackboneCard:
-    """The card of a full-integer embedding extractor, from what its graph says. Raises BadBackbone."""
+    """The card of a full-integer embedding extractor, from what its graph says. Raises BadBackbone.
+
+    ``middle_weight``: outputs after the first are parts of the embedding with this weight; None: there may be none.
+    """
     facts = describe(data)
-    check_ends(facts, last_op(data))
-    one, out = facts.inputs[0], facts.outputs[0]
-    # stored embeddings are int8 always: a uint8 output is shifted, its zero point with it
-    zero = out.zero_point - (128 if out.dtype == "UINT8" else 0)
+    check_ends(facts, last_op(data), several=middle_weight is not None)
+    one, first = facts.inputs[0], facts.outputs[0]
+    parts = [_part(first, transform or ("sqrt" if _zero_point(first) == -128 else "signed-sqrt"), 1.0)]
+    parts += [_part(out, "l2", middle_weight or 1.0) for out in facts.outputs[1:]]
     return BackboneCard(
         name=name,
         sha256=hashlib.sha256(data).hexdigest(),
@@ -49,37 +58,49 @@ def card_for(
         licence=licence,
         preprocessing=preprocessing,
         input=Quantisation(_BITS[one.dtype], one.scale, one.zero_point),  # type: ignore[arg-type]
-        embedding=EmbeddingSpec(
-            out.shape[-1],
-            zero,
-            out.scale,
-            transform or ("sqrt" if zero == -128 else "signed-sqrt"),  # type: ignore[arg-type]
-        ),
+        embedding=EmbeddingSpec(tuple(parts)),
         background=f"{name}.background.npy",
         golden=f"{name}.golden.npy",
     )
 
 
-def check_ends(facts: GraphFacts, last: str) -> None:
-    """Raises BadBackbone unless one picture goes in and one embedding comes out, in 8 bits. ``last``: the last op."""
+def _zero_point(out: TensorFacts) -> int:
+    """Stored embeddings are int8 always: a uint8 output is shifted, its zero point with it."""
+    return out.zero_point - (128 if out.dtype == "UINT8" else 0)
+
+
+def _part(out: TensorFacts, transform: str, weight: float) -> EmbeddingPart:
+    return EmbeddingPart(out.shape[-1], _zero_point(out), out.scale, transform, weight)  # type: ignore[arg-type]
+
+
+def check_ends(facts: GraphFacts, last: str, *, several: bool = False) -> None:
+    """Raises BadBackbone unless one picture goes in and one embedding comes out, in 8 bits.
+
+    ``last``: the operator that makes the first output. ``several``: it may come in several vectors.
+    """
     if len(facts.inputs) != 1:
         raise BadBackbone(f"a backbone has one input, this file has {len(facts.inputs)}; give an embedding extractor")
-    if len(facts.outputs) != 1:
+    if len(facts.outputs) != 1 and not (several and facts.outputs):
         raise BadBackbone(f"a backbone has one output, this file has {len(facts.outputs)}; cut it after global pooling")
-    one, out = facts.inputs[0], facts.outputs[0]
+    one = facts.inputs[0]
+    if len(one.shape) != 4 or one.shape[0] != 1 or one.shape[3] != 3 or min(one.shape[1:3]) < 8:
+        raise BadBackbone(f"a backbone takes one RGB picture (1, h, w, 3), this one {one.shape}; export it again")
+    for out in facts.outputs:
+        _check_vector(one, out)
+    if last in _SCORES or _is_probability(facts.outputs[0]):
+        raise BadBackbone("this file ends in class scores, not in an embedding; cut it before its classifier")
+
+
+def _check_vector(one: TensorFacts, out: TensorFacts) -> None:
     if any(tensor.dtype not in _BITS for tensor in (one, out)):
         raise BadBackbone(
             f"a backbone takes and gives 8 bits, this one takes {one.dtype} and gives {out.dtype}; "
             "quantise it to full INT8 first"
         )
-    if len(one.shape) != 4 or one.shape[0] != 1 or one.shape[3] != 3 or min(one.shape[1:3]) < 8:
-        raise BadBackbone(f"a backbone takes one RGB picture (1, h, w, 3), this one {one.shape}; export it again")
     if not out.shape or int(np.prod(out.shape)) != out.shape[-1] or out.shape[-1] < 8:
         raise BadBackbone(f"a backbone gives one vector (1, d), this one {out.shape}; cut it after global pooling")
     if one.scale <= 0 or out.scale <= 0:
         raise BadBackbone("its input or output does not say what its 8 bits mean; convert it again with quantisation")
-    if last in _SCORES or _is_probability(out):
-        raise BadBackbone("this file ends in class scores, not in an embedding; cut it before its classifier")
 
 
 def _is_probability(out: TensorFacts) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from trainer.network import MEAN, STD, trainer_packages
+from trainer.network import MEAN, STD, middle_blocks, trainer_packages
 
 if TYPE_CHECKING:
     import torch
@@ -78,13 +78,15 @@ def equalise(network: Any, batches: list[torch.Tensor]) -> Any:
 
     Nagel et al., "Data-Free Quantization through Weight Equalization and Bias Correction", ICCV 2019, with ranges seen
     on pictures. A channel before a depthwise convolution is scaled up to what ReLU6 lets through, at no cost, for both
-    its filters have scales of their own. A channel between blocks is scaled by the root of its range.
+    its filters have scales of their own. A channel between blocks is scaled by the root of its range, unless it is part
+    of the embedding.
     """
     import torch
 
     net = network.network
     tops = _tops(network, batches)
-    for stage in _stages(net):
+    given = set(middle_blocks(net))
+    for stage in (one for one in _stages(net) if not given.intersection(one)):
         top = torch.stack([tops[module] for module in _outputs(net, stage)]).amax(dim=0)
         share = (top / top.max()).clamp(min=1e-3).sqrt()
         for index in stage:

@@ -87,12 +87,12 @@ class TfliteBackbone:
                 f"{card.name} takes {dtype} {given} but its card says {card.input.dtype} {shape}; "
                 "export or adopt it again"
             )
-        given = [math.prod(output["shape"].tolist()) for output in self._outputs]
+        sizes = [math.prod(output["shape"].tolist()) for output in self._outputs]
         kinds = {np.dtype(output["dtype"]).name for output in self._outputs}
         expected = [part.size for part in card.embedding.parts]
-        if given != expected or kinds not in ({"int8"}, {"uint8"}):
+        if sizes != expected or kinds not in ({"int8"}, {"uint8"}):
             raise BadBackbone(
-                f"{card.name} gives {given} numbers of {', '.join(sorted(kinds))} but its card says {expected} of "
+                f"{card.name} gives {sizes} numbers of {', '.join(sorted(kinds))} but its card says {expected} of "
                 "8 bits; export or adopt it again"
             )
         self._check_numbers("takes", self._input, card.input.scale, card.input.zero_point)

@@ -69,7 +69,8 @@ class Independent:
     def left_out_distances(self, white: Array, labels: NDArray[np.int8], points: Array) -> Array:
         """(n, P) distances of rows to (P, d) ``points``, themselves left out.
 
-        ``white`` (n, d): the rows whitened. ``points`` begin with the means of what shows each concept; those after them do not move.
+        ``white`` (n, d): the rows whitened. ``points`` begin with the means of what shows each concept; those after
+        them do not move.
         """
         concepts = len(self.shown)
         counts = np.full(len(points), 2.0)

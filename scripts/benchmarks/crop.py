@@ -15,6 +15,7 @@ from edge.backbone.tflite import TfliteBackbone
 from edge.config import DEFAULT_BACKBONE, Config
 from edge.types import Preprocessing
 from trainer.data import concept_folders, embed_all, pictures
+from trainer.embeddings import unit
 from trainer.parity import few_shot
 
 # the first is what the others are compared with
@@ -64,8 +65,8 @@ def measured(folder: Path, backbone: TfliteBackbone, shots: int, seeds: int) -> 
     for fit, crop in WAYS.values():
         size = backbone.card.preprocessing
         way: Preprocessing = replace(size, fit=fit, crop=crop)  # type: ignore[arg-type]
-        x = embed_all(paths, way, backbone.embed, folder.name).astype(np.float64) - backbone.card.embedding.zero_point
-        found.append([few_shot(x, labels, shots, seed) for seed in range(seeds)])
+        z = unit(embed_all(paths, way, backbone.embed, folder.name), backbone.card.embedding)
+        found.append([few_shot(z, labels, shots, seed) for seed in range(seeds)])
     return np.array(found)
 
 

@@ -15,7 +15,7 @@ from edge.types import EmbeddingPart, EmbeddingSpec, Preprocessing, Quantisation
 
 
 def table(**changes):
-    """A good card's table; ``input__scale=3`` changes that field, ``part__size=3`` the first part's, ``None`` drops it."""
+    """A good card's table; ``input__scale=3`` changes that field, ``part__size=3`` the first part's, ``None`` drops."""
     made = {
         "name": "one",
         "sha256": "ab" * 32,

@@ -34,7 +34,7 @@ def test_few_shot_is_the_textbook_discriminant():
     scatter = (z[train] - means[y[train]]).T @ (z[train] - means[y[train]])
     weights = np.linalg.inv(scatter + 2 * np.trace(scatter) / 7 * np.eye(7)) @ means.T
     scores = z[test] @ weights - 0.5 * np.diag(means @ weights)
-    assert few_shot(x, y, 4, seed=4) == (scores.argmax(axis=1) == y[test]).mean()
+    assert few_shot(z, y, 4, seed=4) == (scores.argmax(axis=1) == y[test]).mean()
 
 
 def test_few_shot_needs_pictures_to_be_judged_on():

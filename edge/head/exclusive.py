@@ -51,8 +51,8 @@ class Exclusive:
     def left_out_distances(self, white: Array, groups: NDArray[np.int64], points: Array) -> Array:
         """(n, P) distances of rows, each with a group that has another row, to (P, d) ``points``, themselves left out.
 
-        ``white`` (n, d): the rows whitened. ``points`` begin with the concepts' means; those after them do not move when
-        a row is left out.
+        ``white`` (n, d): the rows whitened. ``points`` begin with the concepts' means; those after them do not move
+        when a row is left out.
         """
         kind = groups.argmax(axis=1)
         concepts = len(self.weights)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edge.errors import StoreCorrupt
 from edge.store.failures import translated
-from edge.store.files import hold_shared, locked, make_exclusive, make_folder, stage, sync_folders
+from edge.store.files import hold_shared, locked, make_exclusive, stage, sync_folders
 
 _EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/bmp": "bmp", "image/tiff": "tif"}
 
@@ -21,7 +21,7 @@ class Blobs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "blobs"
         self._lock = folder / "blobs.lock"
-        self._named: set[Path] = set()  # folders this process has seen durable
+        self.named: set[Path] = set()  # folders this process has seen durable
 
     def path(self, sha256: str, media_type: str) -> Path:
         """Where an image's bytes are."""
@@ -65,13 +65,6 @@ class Blobs:
         """While this is held nobody is between staging bytes and committing their row."""
         return locked(self._lock, wait=True)
 
-    def ready(self, folder: Path) -> None:
-        """Make a folder of blobs, durable also when another process made it and died."""
-        if folder not in self._named or not folder.is_dir():
-            for one in (self._folder, folder):
-                make_folder(one)
-            self._named.add(folder)
-
 
 class Adding:
     """Bytes on their way in: ``made`` maps the sha256 of those that were not there before to their files."""
@@ -84,8 +77,12 @@ class Adding:
     def stage(self, sha256: str, media_type: str, data: bytes) -> None:
         """Write bytes, unless the very same are there; durable after ``sync``."""
         path = self._blobs.path(sha256, media_type)
-        self._blobs.ready(path.parent)
-        self._folders.add(path.parent)
+        folder = path.parent
+        if folder not in self._blobs.named or not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            # also when another process made it: that one may have died before its name was durable
+            self._folders.update(folder.parents[:2])
+        self._folders.add(folder)
         if not _holds(path, data):
             self.made.setdefault(sha256, path)
             stage(path, data)
@@ -93,6 +90,7 @@ class Adding:
     def sync(self) -> None:
         """Make the names of everything staged durable."""
         sync_folders(sorted(self._folders))
+        self._blobs.named.update(self._folders)
 
 
 def _holds(path: Path, data: bytes) -> bool:

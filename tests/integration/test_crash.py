@@ -28,6 +28,7 @@ def test_nothing_acknowledged_is_lost_when_a_process_is_killed(tmp_path, config,
                 unfinished = [one for model in engine.models() for one in model.versions() if not one.status.finished]
                 assert unfinished == []
     assert expected.acknowledged > KILLS_PER_STORE
+    assert VersionStatus.TRAINED.value in expected.versions.values()
     _sweep_takes_only_what_nobody_has(store, config, expected)
 
 

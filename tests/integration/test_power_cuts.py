@@ -97,7 +97,7 @@ def test_nothing_acknowledged_is_lost_in_a_power_cut(mount, tmp_path, config, ho
         records = workers.run(mount.folder / "store", seed=5, calls=CALLS, watch=watch)
     assert len(cuts) == CUTS
     states = _states(records)
-    assert max(len(state.versions) for state in states) > 2
+    assert VersionStatus.TRAINED.value in states[-1].versions.values()
     for count, left in cuts:
         acknowledged = sum("done" in record for record in records[:count])
         with Engine.open(left / "store", backbone="fake", config=config) as engine:

@@ -46,8 +46,8 @@ class TrainedHead:
 
     def predict(self, embeddings: NDArray[np.int8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(n, d) int8 -> values (n, K) and known (n,), both in [0, 1], as in ``edge.head.base.Head``."""
-        z = self._transform(embeddings)  # type: ignore[attr-defined]
-        both = z @ self._stack.T  # type: ignore[attr-defined]
+        x, length = self._transform.unscaled(embeddings)  # type: ignore[attr-defined]
+        both = x @ self._stack.T / np.where(length > 0, length, np.float32(1))[:, np.newaxis]  # type: ignore[attr-defined]
         count = len(self.concepts)
         logits = (both[:, :count] + self.bias).astype(np.float64)
         if self.mutually_exclusive:
@@ -55,7 +55,7 @@ class TrainedHead:
             values = e / e.sum(axis=1, keepdims=True)
         else:
             values = np.exp(-np.logaddexp(0.0, -logits))
-        return values, known(both[:, count:].max(axis=1), self.familiar, z.any(axis=1))
+        return values, known(both[:, count:].max(axis=1), self.familiar, length > 0)
 
     def linear(self) -> LinearTail:
         """Weights and bias over z with the activation, for fusing into one graph."""

@@ -49,6 +49,10 @@ class FastTransform:
 
     def __call__(self, embeddings: NDArray[np.int8]) -> NDArray[np.float32]:
         """(n, d) int8 -> (n, d) float32 of unit length (or zero)."""
+        x, length = self.unscaled(embeddings)
+        return np.asarray(x / np.where(length > 0, length, np.float32(1))[:, np.newaxis])
+
+    def unscaled(self, embeddings: NDArray[np.int8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(n, d) float32 and their (n,) lengths, for who divides something smaller."""
         x = self._table[embeddings.view(np.uint8)]
-        norm = np.sqrt(np.einsum("nd,nd->n", x, x))
-        return np.asarray(x / np.where(norm > 0, norm, np.float32(1))[:, np.newaxis])
+        return x, np.sqrt(np.einsum("nd,nd->n", x, x))

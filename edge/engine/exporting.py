@@ -20,7 +20,7 @@ from edge.export.fuse import Exported, fuse, head_alone
 from edge.export.graph import describe
 from edge.export.record import Record, card_tables
 from edge.head.trained import TrainedHead
-from edge.head.training import evaluation_sample
+from edge.head.training import SAMPLE, evaluation_sample
 from edge.store.failures import translated
 from edge.store.files import write_durably
 from edge.types import BackboneCard, VersionInfo
@@ -142,7 +142,7 @@ def _stored(engine: Engine, model: Model, card: BackboneCard) -> Embeddings:
     """Embeddings of the pictures that the model's evaluation reads."""
     inputs = engine.store.inputs
     with engine.store.reading():
-        numbers, ids, labels = inputs.labels(model.info.concepts)
+        numbers, ids, labels = inputs.sample(model.info.concepts, SAMPLE)
         chosen = [numbers[i] for i in evaluation_sample(ids, labels)] if ids else []
         return inputs.embeddings(chosen, backbone_sha256=card.sha256, size=card.embedding.size)
 

@@ -19,6 +19,7 @@ from edge.types import ConceptScore, Evaluation, ModelInfo, Prediction, VersionI
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from edge.backbone.base import Backbone
     from edge.engine.engine import Engine, Progress
     from edge.export.fuse import Exported
 
@@ -159,7 +160,7 @@ class Model:
         """
         wanted = {select} if isinstance(select, str) else set(select)
         info, head = self.check_output(version, min_value, max_concepts, wanted)
-        backbone = self._engine.backbone
+        backbone = self._backbone()
         embedding = backbone.embed(prepare(picture, backbone.card.preprocessing))
         values, known = head.predict(embedding[np.newaxis])
         scores = [
@@ -212,6 +213,14 @@ class Model:
             self._here.moment = moment
         found: tuple[VersionInfo, TrainedHead] = self._here.found
         return found
+
+    def _backbone(self) -> Backbone:
+        """The engine's, which asks the store which it is, asked again only when ``_head`` has seen a change."""
+        if getattr(self._here, "opened", None) != self._here.moment:
+            self._here.backbone = self._engine.backbone
+            self._here.opened = self._here.moment
+        opened: Backbone = self._here.backbone
+        return opened
 
     @property
     def in_use(self) -> VersionInfo | None:

@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from secrets import token_hex
 
 TEMPORARY = ".tmp-"
 
@@ -22,7 +21,7 @@ def write_durably(path: Path, data: bytes) -> None:
 
 def stage(path: Path, data: bytes) -> None:
     """Like ``write_durably`` without the folder's fsync, for batches that sync their folders once."""
-    temporary = path.with_name(f"{TEMPORARY}{token_hex(8)}")
+    temporary = path.with_name(f"{TEMPORARY}{os.urandom(8).hex()}")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         with os.fdopen(handle, "wb") as file:

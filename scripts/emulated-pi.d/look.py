@@ -1,0 +1,37 @@
+"""What this machine makes of pictures: ``look.py OUT.npz PICTURE...``, run here and in the emulated board.
+
+Writes pixels (n, height, width, 3) uint8 as the network gets them and embeddings (n, d) int8, and prints one JSON
+document about the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from edge.backbone.catalogue import open_backbone
+from edge.config import DEFAULT_BACKBONE, Config
+from edge.image import prepare
+
+
+def main(out: str, *names: str) -> None:
+    backbone = open_backbone(DEFAULT_BACKBONE, Config(delegate="none", threads=1, quiet=True))
+    pixels = [prepare(Path(name), backbone.card.preprocessing) for name in names]
+    np.savez(out, pixels=np.stack(pixels), embeddings=np.stack([backbone.embed(one) for one in pixels]))
+    facts = {
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "libc": " ".join(platform.libc_ver()),
+        "runtime": backbone.runtime,
+        "zero_point": backbone.card.embedding.zero_point,
+        "minimum_cosine": backbone.card.facts["golden"]["minimum_cosine"],
+    }
+    json.dump(facts, sys.stdout)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

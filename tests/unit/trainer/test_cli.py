@@ -40,7 +40,7 @@ def test_adopting_prints_what_was_made(tiny_file, everyday, tmp_path):
 def test_json_is_one_document_with_the_card(tiny_file, tmp_path):
     done = run("--json", "adopt", tiny_file(), "--out", tmp_path / "out", "--licence", "MIT")
     card = json.loads(done.stdout)
-    assert (card["name"], card["licence"], card["embedding"]["size"]) == ("tiny", "MIT", 16)
+    assert (card["name"], card["licence"], card["embedding"]["parts"][0]["size"]) == ("tiny", "MIT", 16)
     assert card["path"] == str(tmp_path / "out" / "tiny.tflite")
 
 

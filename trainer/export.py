@@ -46,24 +46,24 @@ def export(options: ExportOptions) -> BackboneCard:
     Raises BadBackbone when a gate refuses (then nothing is written), NotFound, and RuntimeMissing when a package of
     the trainer half is missing.
     """
-    from trainer.convert import convert
-    from trainer.network import LICENCE, MEAN, SOURCE, STD, architecture, build, float_embedder
+    from trainer.convert import convert, float_embedder
+    from trainer.network import LICENCE, MEAN, SOURCE, STD, architecture, build
 
     size = options.size or architecture(options.architecture).size
     preprocessing = Preprocessing(size, size, options.fit, options.crop, MEAN, STD)
     paths = shuffled(pictures(options.representative))
     for folder in options.labelled:  # a typing mistake shows now, not after the conversion
         concept_folders(folder)
-    data = convert(build(options.architecture, size), size, np.stack([prepare(path, preprocessing) for path in paths]))
+    network = build(options.architecture, size)
+    data = convert(network, size, np.stack([prepare(path, preprocessing) for path in paths]))
     refuse_foreign_ops(data)
     card = card_for(f"{options.architecture}-{size}", data, preprocessing, SOURCE, LICENCE)
     backbone = open_bytes(card, data)
-    floats = float_embedder(options.architecture, size)
     parity = measure(
         paths,
         list(options.labelled),
         preprocessing,
-        lambda picture: floats(picture[np.newaxis])[0],
+        float_embedder(network, size),
         lambda picture: backbone.embed(picture).astype(np.float32) - card.embedding.zero_point,
         seeds=options.seeds,
     )

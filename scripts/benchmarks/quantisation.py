@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from edge.image import prepare
 from edge.types import Preprocessing
-from trainer.convert import quantise, to_float_tflite
+from trainer.convert import float_embedder, quantise, to_float_tflite
 from trainer.data import pictures, shuffled
 from trainer.export import CROP, FIT
 from trainer.network import LICENCE, MEAN, SOURCE, STD, build
@@ -73,15 +73,9 @@ class Bench:
         self.pictures = np.stack([prepare(path, self.preprocessing) for path in tqdm(every, "pictures", disable=None)])
         network = build(name, size)
         self.folded = fold(deepcopy(network))
-        self.float_rows = self._float_rows(network)
+        embed = float_embedder(network, size)
+        self.float_rows = np.stack([embed(picture) for picture in tqdm(self.pictures, "float", disable=None)])
         self.float_accuracy = self._accuracy(self.float_rows)
-
-    def _float_rows(self, network: object) -> np.ndarray:
-        import torch
-
-        with torch.no_grad():
-            starts = tqdm(range(0, len(self.pictures), 8), "float", disable=None)
-            return np.concatenate([network(tensor(self.pictures[i : i + 8])).numpy() for i in starts])  # type: ignore[operator]
 
     def int8(self, steps: tuple, share: float) -> np.ndarray:  # type: ignore[type-arg]
         """(n, d) embeddings of a conversion."""

@@ -5,25 +5,29 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import TYPE_CHECKING, Any
 
+from edge.backbone import runtime as runtimes
+from edge.backbone.golden import golden_images
+from edge.errors import BadBackbone
 from trainer.network import MEAN, STD, trainer_packages
-
-_THREADS = 2
+from trainer.rounding import prepared, tensor
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+RANGE_SHARE = 0.75
+"""The share of the pictures whose extremes a tensor's range holds; the others are clipped, for a finer step."""
+_THREADS = 2
+
 
 def convert(network: Any, size: int, pictures: NDArray[np.uint8]) -> bytes:
     """The whole way: an INT8 file's bytes. ``pictures`` (n, size, size, 3) uint8: the representative dataset."""
-    from trainer.rounding import prepared
-
     with TemporaryDirectory() as folder:
         float_file = Path(folder) / "float.tflite"
         to_float_tflite(prepared(network, pictures), size, float_file)
@@ -32,7 +36,7 @@ def convert(network: Any, size: int, pictures: NDArray[np.uint8]) -> bytes:
 
 def to_float_tflite(network: Any, size: int, out: Path) -> None:
     """Write (1, size, size, 3) float32 -> (1, d) float32, channels last, to ``out``."""
-    with trainer_packages():
+    with trainer_packages(), _quiet():  # some of what it says, it says when it is imported
         import litert_torch
         import torch
     logging.getLogger().setLevel(logging.ERROR)
@@ -41,8 +45,34 @@ def to_float_tflite(network: Any, size: int, out: Path) -> None:
         litert_torch.convert(last, (torch.zeros(1, size, size, 3),)).export(str(out))
 
 
-RANGE_SHARE = 0.75
-"""The share of the pictures whose extremes a tensor's range holds; the others are clipped, for a finer step."""
+def float_embedder(network: Any, size: int) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    """A function (size, size, 3) uint8 -> (d,) float32, parts side by side: what the INT8 file is measured against.
+
+    The network itself, converted and not quantised, because the runtime is several times quicker than torch. Raises
+    BadBackbone when the converted network does not compute what torch computes.
+    """
+    import numpy as np
+    import torch
+
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "float.tflite"
+        to_float_tflite(network, size, file)
+        interpreter = runtimes.start(file.read_bytes(), runtime=runtimes.choose("auto"), threads=_THREADS)
+    into = interpreter.get_input_details()[0]["index"]
+    outputs = [output["index"] for output in interpreter.get_output_details()]
+
+    def embed(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        interpreter.set_tensor(into, ((picture.astype(np.float32) - MEAN) / STD)[np.newaxis])
+        interpreter.invoke()
+        parts = [interpreter.get_tensor(output).reshape(-1) for output in outputs]
+        return np.concatenate(parts, dtype=np.float32)
+
+    pictures = golden_images(size, size)
+    with torch.no_grad():
+        truth = torch.cat(network(tensor(pictures)), dim=1).numpy()
+    if not np.allclose(np.stack([embed(one) for one in pictures]), truth, rtol=1e-3, atol=1e-3):
+        raise BadBackbone("the converted network does not compute what torch computes; use the versions in [trainer]")
+    return embed
 
 
 def quantise(float_file: Path, pictures: Iterable[NDArray[np.uint8]], share: float = RANGE_SHARE) -> bytes:

@@ -49,25 +49,26 @@ def export(options: ExportOptions) -> BackboneCard:
     Raises BadBackbone when a gate refuses (then nothing is written), NotFound, and RuntimeMissing when a package of
     the trainer half is missing.
     """
-    from trainer.convert import convert
-    from trainer.network import LICENCE, MEAN, SOURCE, STD, architecture, build, float_embedder
+    from trainer.convert import convert, float_embedder
+    from trainer.network import LICENCE, MEAN, SOURCE, STD, architecture, build
 
     size = options.size or architecture(options.architecture).size
     preprocessing = Preprocessing(size, size, options.fit, options.crop, MEAN, STD)
     paths = shuffled(pictures(options.representative))
     for folder in options.labelled:  # a typing mistake shows now, not after the conversion
         concept_folders(folder)
-    data = convert(build(options.architecture, size), size, np.stack([prepare(path, preprocessing) for path in paths]))
+    network = build(options.architecture, size)
+    data = convert(network, size, np.stack([prepare(path, preprocessing) for path in paths]))
     refuse_foreign_ops(data)
     name = f"{options.architecture}-{size}"
     card = card_for(name, data, preprocessing, SOURCE, LICENCE, middle_weight=MIDDLE_WEIGHT)
     backbone = open_bytes(card, data)
-    floats = float_embedder(options.architecture, size)
+    floats = float_embedder(network, size)
     parity = measure(
         paths,
         list(options.labelled),
         preprocessing,
-        lambda picture: unit(floats(picture[np.newaxis]), card.embedding)[0],
+        lambda picture: unit(floats(picture)[np.newaxis], card.embedding)[0],
         lambda picture: unit(backbone.embed(picture)[np.newaxis], card.embedding)[0],
         seeds=options.seeds,
     )

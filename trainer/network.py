@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edge.errors import NotFound, RuntimeMissing
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 MEAN, STD = 127.0, 128.0
 SOURCE = "EfficientNet-Lite, Google (tensorflow/tpu), packaged for PyTorch as efficientnet_lite_pytorch 0.1.0"
@@ -97,17 +93,3 @@ def middle_blocks(network: Any) -> tuple[int, ...]:
     widths = [block._block_args.output_filters for block in network._blocks]
     ends = [i for i in range(len(widths)) if i + 1 == len(widths) or widths[i] != widths[i + 1]]
     return tuple(ends[3:6])
-
-
-def float_embedder(name: str, size: int) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
-    """A function (n, size, size, 3) uint8 -> (n, d) float32, parts side by side: what INT8 is measured against."""
-    network = build(name, size)
-    import numpy as np
-    import torch
-
-    def embed(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        x = torch.from_numpy((pictures.astype(np.float32) - MEAN) / STD).permute(0, 3, 1, 2)
-        with torch.inference_mode():
-            return np.asarray(torch.cat(network(x.contiguous()), dim=1), dtype=np.float32)
-
-    return embed

@@ -125,7 +125,7 @@ def show(heads: Sequence[str], rows: Sequence[Sequence[object]], title: str = ""
     """A table: text columns to the left, the others to the right."""
     cells = [[str(cell) for cell in row] for row in (heads, *rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(heads))]
-    left = [all(not _numeric(row[column]) for row in cells[1:]) for column in range(len(heads))]
+    left = [not column or all(not _numeric(row[column]) for row in cells[1:]) for column in range(len(heads))]
     print(f"\n{title}" if title else "")
     for number, row in enumerate(cells):
         line = (cell.ljust(w) if to_left else cell.rjust(w) for cell, w, to_left in zip(row, widths, left, strict=True))

@@ -81,12 +81,13 @@ def _methods(
 
 
 def _float_set(one: LabelledSet, card: BackboneCard, name: str) -> LabelledSet:
-    from trainer.network import float_embedder
+    from trainer.convert import float_embedder
+    from trainer.network import build
 
     architecture, _, size = name.rpartition("-")
-    embed = float_embedder(architecture, int(size))
+    embed = float_embedder(build(architecture, int(size)), int(size))
     folder = one.paths[0].parents[2] if one.test.any() else one.paths[0].parents[1]
-    return load_set(folder, card.preprocessing, lambda p: embed(p[np.newaxis])[0], CACHE, f"float {name} {card.sha256}")
+    return load_set(folder, card.preprocessing, embed, CACHE, f"float {name} {card.sha256}")
 
 
 def _accuracy(one: LabelledSet, split: Split, scores: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:

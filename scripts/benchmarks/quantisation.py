@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from edge.image import prepare
 from edge.types import EmbeddingPart, EmbeddingSpec, Preprocessing
-from trainer.convert import quantise, to_float_tflite
+from trainer.convert import float_embedder, quantise, to_float_tflite
 from trainer.data import pictures, shuffled
 from trainer.embeddings import unit
 from trainer.export import CROP, FIT, MIDDLE_WEIGHT
@@ -72,14 +72,9 @@ class Bench:
         self.pictures = np.stack([prepare(path, self.preprocessing) for path in tqdm(every, "pictures", disable=None)])
         network = build(name, size)
         self.folded = fold(deepcopy(network))
-        parts = self._float_parts(network)
-        self.spec = EmbeddingSpec(
-            tuple(
-                EmbeddingPart(part.shape[1], 0, 1.0, "l2" if i else "sqrt", MIDDLE_WEIGHT if i else 1.0)
-                for i, part in enumerate(parts)
-            )
-        )
-        self.float_rows = np.concatenate(parts, axis=1)
+        embed = float_embedder(network, size)
+        self.float_rows = np.stack([embed(picture) for picture in tqdm(self.pictures, "float", disable=None)])
+        self.spec = _spec(network, self.pictures[:1])
         self.float_z = unit(self.float_rows, self.spec)
         self.float_accuracy = self._accuracy(self.float_z)
 
@@ -90,14 +85,6 @@ class Bench:
             step = float(np.ptp(rows[:, columns])) / 255
             rows[:, columns] = np.rint(rows[:, columns] / step) * step
         return unit(rows, self.spec)
-
-    def _float_parts(self, network: object) -> list[np.ndarray]:
-        import torch
-
-        with torch.no_grad():
-            starts = tqdm(range(0, len(self.pictures), 8), "float", disable=None)
-            batches = [network(tensor(self.pictures[i : i + 8])) for i in starts]  # type: ignore[operator]
-        return [np.concatenate([part.numpy() for part in parts]) for parts in zip(*batches, strict=True)]
 
     def int8(self, steps: tuple, share: float) -> np.ndarray:  # type: ignore[type-arg]
         """z (n, d) of a conversion."""
@@ -134,6 +121,15 @@ class Bench:
         yield f"{cosine.min():.3f}"
         yield f"{100 * accuracy.mean():.2f}"
         yield f"{lost.mean():.2f} ±{lost.std(ddof=1) / np.sqrt(len(lost)):.2f}"
+
+
+def _spec(network: object, pictures: np.ndarray) -> EmbeddingSpec:
+    import torch
+
+    with torch.no_grad():
+        widths = [part.shape[1] for part in network(tensor(pictures))]  # type: ignore[operator]
+    middle = [EmbeddingPart(width, 0, 1.0, "l2", MIDDLE_WEIGHT) for width in widths[1:]]
+    return EmbeddingSpec((EmbeddingPart(widths[0], 0, 1.0), *middle))
 
 
 if __name__ == "__main__":

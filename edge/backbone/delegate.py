@@ -130,8 +130,9 @@ def _load_reason(error: str, runtime: str) -> str:
 
 
 def version_mismatch(error: str) -> HardwareMissing:
-    """The error for a graph that the delegate rejects when the interpreter starts."""
+    """The error for a graph that the delegate rejects when the interpreter starts; ``error`` is the runtime's."""
+    detail = error.strip().splitlines()[0] if error.strip() else "no reason given"
     return HardwareMissing(
-        f"the Edge TPU library rejects this file ({error}); it was compiled for a newer library: update libedgetpu "
+        f"the Edge TPU library rejects this file ({detail}); it was compiled for a newer library: update libedgetpu "
         "or compile the file again with an older --min_runtime_version"
     )

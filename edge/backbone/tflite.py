@@ -37,7 +37,7 @@ class TfliteBackbone:
             self._interpreter = runtimes.start(data, runtime=name, threads=count, delegates=delegates, quiet=quiet)
         except BadBackbone as error:
             if compiled:
-                raise edgetpu.version_mismatch(str(error)) from error
+                raise edgetpu.version_mismatch(str(error.__cause__)) from error
             raise
         self._name, self._threads, self._where = name, count, where
         self._lock = threading.Lock()

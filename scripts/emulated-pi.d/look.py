@@ -22,7 +22,10 @@ def main(out: str, *names: str) -> None:
     backbone = open_backbone(DEFAULT_BACKBONE, Config(delegate="none", threads=1, quiet=True))
     pixels = [prepare(Path(name), backbone.card.preprocessing) for name in names]
     np.savez(out, pixels=np.stack(pixels), embeddings=np.stack([backbone.embed(one) for one in pixels]))
+    # the interpreter's own list: with XNNPACK the network is one operator more, which does the others' work
+    operators = [one["op_name"] for one in backbone._interpreter._get_ops_details()]
     facts = {
+        "xnnpack": "DELEGATE" in operators,
         "machine": platform.machine(),
         "python": platform.python_version(),
         "libc": " ".join(platform.libc_ver()),

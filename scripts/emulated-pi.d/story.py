@@ -69,7 +69,8 @@ def main() -> int:
     release = needs.RELEASES[asked.release]
     cache = PROJECT / ".cache" / "emulated-pi" / release.name
     report = Report()
-    host = f"{os.uname().machine} host, {len(os.sched_getaffinity(0))} cores, {userland.emulator()}"
+    machine = os.uname().machine.replace("_", "-")
+    host = f"{machine} host, {len(os.sched_getaffinity(0))} cores, {userland.emulator()}"
     print(f"Debian {release.name} arm64 on an {host}, as a {BOARDS[0].name} ({BOARDS[0].cpu})", flush=True)
     try:
         userland.keep_mounts_to_ourselves()
@@ -215,7 +216,7 @@ def same_embeddings(pi: Userland, here: Here, report: Report) -> None:
     given = names(here.home)
     ours, facts = look(here, given)
     least = facts["minimum_cosine"]
-    report.line("here", f"{facts['machine']}, Python {facts['python']}, {facts['libc']}, {facts['runtime']}")
+    report.line("here", f"{facts['machine']}, Python {facts['python']}, {facts['libc']}, {runtime(facts)}")
     for board in BOARDS:
         pi.become(board)
         theirs, there = look(pi, given)
@@ -224,10 +225,10 @@ def same_embeddings(pi: Userland, here: Here, report: Report) -> None:
         pixels = (ours["pixels"] == theirs["pixels"]).mean()
         report.line(
             "embeddings",
-            f"{board.name} ({board.cpu}), {there['runtime']}, {there['libc']}: pixels {pixels:.2%} equal, "
+            f"{board.name} ({board.cpu}), {runtime(there)}: pixels {pixels:.2%} equal, "
             f"cosine {cosines.mean():.5f} in the mean, {cosines.min():.5f} at least (allowed {least}), "
             f"int8 values {equal:.1%} equal",
-            good=bool(cosines.min() >= least),
+            good=bool(cosines.min() >= least) and there["xnnpack"],
         )
     pi.become(BOARDS[0])
 
@@ -236,6 +237,10 @@ def look(place: Place, given: Sequence[str]) -> tuple[dict[str, np.ndarray], dic
     facts: dict[str, Any] = json.loads(place.run("venv/bin/python", "look.py", "look.npz", *given))
     with np.load(place.home / "look.npz") as arrays:
         return dict(arrays), facts
+
+
+def runtime(facts: dict[str, Any]) -> str:
+    return f"{facts['runtime']}, {'with' if facts['xnnpack'] else 'WITHOUT'} XNNPACK"
 
 
 def cosine(one: np.ndarray, other: np.ndarray, zero: int) -> np.ndarray:

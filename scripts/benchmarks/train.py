@@ -25,6 +25,7 @@ from edge.head.independent import fit_independent
 from edge.head.pooled import Constants, pooled
 from edge.head.statistics import Statistics
 from edge.head.transform import transform
+from edge.types import EmbeddingSpec
 
 SIZES = (100, 1_000, 10_000, 100_000)
 CONCEPTS = tuple(f"concept-{number}" for number in range(10))
@@ -87,7 +88,8 @@ def drawn(size: int, backbone: str) -> tuple[np.ndarray, np.ndarray]:
     folder, card = catalogue.find_card(backbone, CONFIG)
     real = catalogue.background(folder, card)
     assert real is not None
-    active = real.astype(np.float32) - card.embedding.zero_point
+    zero = per_number(card.embedding, "zero_point")
+    active = real.astype(np.float32) - zero
     shown = rng.permutation(np.arange(size) % len(CONCEPTS))
     out = np.empty((size, card.embedding.size), dtype=np.int8)
     for start in range(0, size, 4096):
@@ -95,8 +97,13 @@ def drawn(size: int, backbone: str) -> tuple[np.ndarray, np.ndarray]:
         one, other = rng.integers(0, len(active), (2, len(shown[part])))
         share = rng.uniform(0.15, 0.45, (len(one), 1)).astype(np.float32)
         mixed = share * active[shown[part]] + (1 - share) * (active[one] + active[other]) / 2
-        out[part] = np.clip(np.rint(mixed) + card.embedding.zero_point, -128, 127).astype(np.int8)
+        out[part] = np.clip(np.rint(mixed) + zero, -128, 127).astype(np.int8)
     return out, shown
+
+
+def per_number(spec: EmbeddingSpec, fact: str) -> np.ndarray:
+    """(d,) a fact of the part that each number of an embedding belongs to."""
+    return np.concatenate([np.full(part.size, getattr(part, fact)) for part in spec.parts])
 
 
 def filled(store: Path, backbone: str, embeddings: np.ndarray, shown: np.ndarray) -> None:
@@ -217,7 +224,7 @@ def refit(embeddings: np.ndarray, shown: np.ndarray, backbone: str) -> dict[str,
     from sklearn.linear_model import LogisticRegression
 
     spec = catalogue.find_card(backbone, CONFIG)[1].embedding
-    raw = ((embeddings.astype(np.float32) - spec.zero_point) * spec.scale).astype(np.float64)
+    raw = (embeddings - per_number(spec, "zero_point")) * per_number(spec, "scale")
     times = {}
     for name, x in (("raw", raw), ("unit", transform(embeddings, spec))):
         model = LogisticRegression(max_iter=1000)

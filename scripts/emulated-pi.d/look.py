@@ -1,8 +1,7 @@
 """What this machine makes of pictures: ``look.py OUT.npz PICTURE...``, run here and in the emulated board.
 
 Writes pixels (n, height, width, 3) uint8 as the network gets them, embeddings (n, d) int8 and their z (n, d), and prints
-one JSON
-document about the machine.
+one JSON document about the machine.
 """
 
 from __future__ import annotations

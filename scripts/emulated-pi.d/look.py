@@ -1,6 +1,6 @@
 """What this machine makes of pictures: ``look.py OUT.npz PICTURE...``, run here and in the emulated board.
 
-Writes pixels (n, height, width, 3) uint8 as the network gets them, embeddings (n, d) int8 and their z (n, d), and prints
+Writes pixels (n, height, width, 3) uint8 as the network gets them, embeddings (n, d) int8 and their z (n, d); prints
 one JSON document about the machine.
 """
 

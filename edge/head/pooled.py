@@ -27,7 +27,8 @@ class Constants:
 
 @dataclass(frozen=True, eq=False)
 class Pooled:
-    """A = scatter + nu t I over N inputs plus beta background pictures (``weight`` = N + beta, ``prior`` = nu).
+    """A = scatter + nu t I over N inputs plus beta background pictures (``weight`` = N + beta, ``prior`` = nu,
+    ``ridge`` = nu t).
 
     (A / (weight + prior)) is the MAP covariance under an inverse-Wishart prior (Gelman et al., BDA 3, ch. 3;
     regularised discriminant analysis, Friedman 1989). nu is a constant while inputs are left out, so leaving one out
@@ -40,6 +41,7 @@ class Pooled:
     prior: float
     beta: float
     background_mean: Array
+    ridge: float = 0.0
 
     def solve(self, rows: Array) -> Array:
         """A^-1 of each row of (m, d) ``rows``; A is factorised once, however often this is called."""
@@ -92,4 +94,4 @@ def pooled(statistics: Statistics, background: Background | None, constants: Con
     if background is not None:
         matrix += beta * background.covariance
     matrix[np.diag_indices(size)] += prior * spread
-    return Pooled(matrix, centre, weight, prior, beta, mean)
+    return Pooled(matrix, centre, weight, prior, beta, mean, prior * spread)

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+from _common import machine
+
 from edge.backbone import catalogue
 from edge.config import DEFAULT_BACKBONE, Config
 from trainer.comparison import Judge
@@ -29,6 +31,7 @@ class Bench:
     """The backbone, and the sets under it."""
 
     def __init__(self, chosen: argparse.Namespace) -> None:
+        print(machine())
         self._chosen = chosen
         config = Config(threads=1)
         folder, self.card = catalogue.find_card(chosen.backbone, config)

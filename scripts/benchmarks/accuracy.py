@@ -13,10 +13,10 @@ import argparse
 from collections.abc import Callable
 
 import numpy as np
+from _sets import CACHE, Bench, options
 
 from edge.head.pooled import Constants
 from edge.types import BackboneCard
-from scripts.benchmarks._sets import CACHE, Bench, options
 from trainer.baselines import cosine_prototypes, logistic_regression, nearest_neighbours, plain
 from trainer.comparison import Judge, Variant
 from trainer.sets import LabelledSet, Split, load_set

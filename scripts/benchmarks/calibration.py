@@ -10,10 +10,10 @@ itself, from the taught pictures alone.
 from __future__ import annotations
 
 import numpy as np
+from _sets import Bench, options
 from numpy.typing import NDArray
 
 from edge.metrics import calibration_error
-from scripts.benchmarks._sets import Bench, options
 from trainer.baselines import logistic_regression, plain
 from trainer.sets import LabelledSet, Split
 from trainer.tables import interval, print_table

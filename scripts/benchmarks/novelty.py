@@ -11,9 +11,9 @@ version's own threshold. Logistic regression is fitted on the plain last-layer e
 from __future__ import annotations
 
 import numpy as np
+from _sets import Bench, options
 from numpy.typing import NDArray
 
-from scripts.benchmarks._sets import Bench, options
 from trainer.baselines import logistic_regression, plain
 from trainer.comparison import Judge
 from trainer.sets import LabelledSet, Split

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.head.pooled import Pooled
+if TYPE_CHECKING:
+    from edge.head.pooled import Pooled
 
 Array = NDArray[np.float64]
 

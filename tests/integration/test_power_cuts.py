@@ -159,7 +159,7 @@ def test_a_disk_that_is_full_at_any_point_leaves_nothing_half_written(mount, con
         engine.create_model("m", ["a"])
         engine.model("m").train().wait()
         calls = _calls(engine)
-        for attempt, room in enumerate(range(0, 40_000, 1_300)):
+        for attempt, room in enumerate(range(0, 93_000, 3_100)):
             before = _everything(engine)
             mount.leave(room)
             try:

@@ -136,9 +136,9 @@ def test_a_card_with_another_normalisation_gets_another_table(adopted):
 @pytest.mark.parametrize(
     "array",
     [
-        np.zeros((3, 1280), np.uint8),
-        np.zeros((3, 1279), np.int8),
-        np.zeros(1280, np.int8),
+        np.zeros((3, 1664), np.uint8),
+        np.zeros((3, 1663), np.int8),
+        np.zeros(1664, np.int8),
         np.array([{}] * 3, object),
     ],
     ids=["dtype", "size", "one row", "pickled"],
@@ -167,7 +167,7 @@ def test_a_background_that_is_held_back_altogether_is_refused(adopted, rows):
     folder, config = adopted
     _, card = catalogue.find_card(SMALL, config)
     assert card.held_back == 118
-    np.save(folder / f"{SMALL}.background.npy", np.zeros((rows, 1280), np.int8))
+    np.save(folder / f"{SMALL}.background.npy", np.zeros((rows, 1664), np.int8))
     with pytest.raises(BadBackbone, match=f"has {rows} rows but its card holds back 118"):
         catalogue.background(folder, card)
 

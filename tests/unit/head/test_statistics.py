@@ -83,9 +83,9 @@ def test_removing_everything_leaves_nothing(labels, kind):
 
 
 def test_a_whole_backbones_width_is_exact_too(background_embeddings):
-    """1 280 dimensions and real embeddings: a store that was changed for a while against one filled at once."""
-    spec = EmbeddingSpec.single(1280, -128, 0.0126)
+    """1 664 dimensions and real embeddings: a store that was changed for a while against one filled at once."""
     embeddings, rng = background_embeddings[:120], np.random.default_rng(1)
+    spec = EmbeddingSpec.single(embeddings.shape[1], -128, 0.0126)
     labels = np.full((120, 2), -1, np.int8)
     followed = empty(concepts=2, spec=spec)
     for _ in range(30):

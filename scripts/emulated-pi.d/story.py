@@ -9,7 +9,9 @@ import json
 import os
 import shutil
 import sys
+import sysconfig
 import time
+import venv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -50,15 +52,22 @@ class Report:
 
 
 class Here:
-    """This machine, with the same commands as the userland."""
+    """This machine, with the same wheel and the same commands as the userland."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
 
+    def install(self, wheel: Path) -> None:
+        """Into an environment of its own that takes the dependencies from the one of this process."""
+        venv.create(self.home / "venv", with_pip=False)
+        pip = [sys.executable, "-m", "pip", "--quiet", "--python", "venv/bin/python", "install", "--no-deps"]
+        userland.call([*pip, "--no-index", str(wheel)], cwd=self.home)
+        packages = self.run("venv/bin/python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
+        (Path(packages) / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+
     def run(self, *command: str) -> str:
-        program = Path(sys.executable).parent / Path(command[0]).name
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("EDGE_")}
-        return userland.call([str(program), *command[1:]], cwd=self.home, env=environment)
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("EDGE_", "PYTHON"))}
+        return userland.call([str(self.home / command[0]), *command[1:]], cwd=self.home, env=environment)
 
 
 Place = Here | Userland
@@ -93,7 +102,7 @@ def tell(asked: Any, release: needs.Release, cache: Path, report: Report) -> Non
     report.line(
         "userland", pi.run("uname", "-m").strip() + ", Debian " + (root / "etc/debian_version").read_text().strip()
     )
-    install(pi, release, cache / "wheels", report)
+    here.install(install(pi, release, cache / "wheels", report))
     taught = teach(pi, report)
     exported(pi, taught, report)
     same_scores(taught, teach(here), report)
@@ -129,8 +138,8 @@ def pictures(pi: Userland, here: Here) -> None:
     userland.call(["chown", "-R", f"{userland.USER}:{userland.USER}", str(pi.home)])
 
 
-def install(pi: Userland, release: needs.Release, folder: Path, report: Report) -> None:
-    """As the quick start says: python3 -m venv, pip install; from wheels alone."""
+def install(pi: Userland, release: needs.Release, folder: Path, report: Report) -> Path:
+    """As the quick start says: python3 -m venv, pip install; from wheels alone. Gives the project's wheel."""
     wheel = wheels.gather(PROJECT, release, folder)
     report.line("wheels", f"{wheel.name}; for arm64: {', '.join(wheels.compiled(folder))}")
     shutil.copytree(folder, pi.home / "wheels")
@@ -140,6 +149,7 @@ def install(pi: Userland, release: needs.Release, folder: Path, report: Report) 
     report.line(
         "installed", f"in a virtual environment of Python {python}", good=python.startswith(release.python + ".")
     )
+    return wheel
 
 
 # --- the model -------------------------------------------------------------------------------------------------------

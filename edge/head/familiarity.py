@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-RANK = 128
+RANK = 64
 _OVERSAMPLE = 16
 _ITERATIONS = 3
 _SHIFT = 0.95  # all of the ridge would leave nothing of most directions, and columns that depend on each other

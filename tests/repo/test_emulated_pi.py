@@ -70,7 +70,8 @@ def test_a_wrong_call_is_refused_with_the_usage(wrong):
 
 
 def test_the_script_refuses_a_wrong_call_before_it_makes_anything():
-    done = subprocess.run([SCRIPT, "buster"], capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHON": sys.executable}
+    done = subprocess.run([SCRIPT, "buster"], capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 2
     assert "invalid choice: 'buster'" in done.stderr
 

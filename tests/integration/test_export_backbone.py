@@ -65,7 +65,9 @@ def test_the_card_says_everything_about_the_file(exported):
     assert "EfficientNet-Lite" in card.source
     assert card.input.dtype == "int8"
     assert (card.input.scale, card.input.zero_point) == (1 / 128, -1)
-    assert (card.embedding.size, card.embedding.zero_point, card.embedding.transform) == (1280, -128, "sqrt")
+    parts = [(part.size, part.transform, part.weight) for part in card.embedding.parts]
+    assert parts == [(1280, "sqrt", 1.0), (80, "l2", 0.5), (112, "l2", 0.5), (192, "l2", 0.5)]
+    assert card.embedding.parts[0].zero_point == -128
     assert facts["ops"]["list"] == ["ADD v1", "CONV_2D v1", "DEPTHWISE_CONV_2D v1", "MEAN v1"]
     assert facts["edge_tpu"]["compatible"] is True
     assert {"torch", "litert-torch", "ai-edge-quantizer"} <= set(facts["tools"])
@@ -88,7 +90,7 @@ def test_what_is_written_beside_the_file_is_what_the_file_gives(exported):
     opened = open_backbone(card.name, config)
     again = np.stack([opened.embed(picture) for picture in golden_images(SIZE, SIZE)])
     assert np.abs(again.astype(int) - golden(folder, card)).max() <= 3
-    assert background(folder, card).shape == (24, 1280)
+    assert background(folder, card).shape == (24, 1664)
     assert card.held_back == 8
 
 

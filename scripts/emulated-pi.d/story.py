@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
 import sysconfig
 import time
@@ -75,6 +76,7 @@ Place = Here | Userland
 
 def main() -> int:
     asked = needs.arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was mounted and registered is undone
     release = needs.RELEASES[asked.release]
     cache = PROJECT / ".cache" / "emulated-pi" / release.name
     report = Report()

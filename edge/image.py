@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
 from edge.errors import BadImage, InvalidArgument, NotFound
 from edge.types import Preprocessing
@@ -28,14 +28,13 @@ Source = str | Path | bytes | Pixels
 
 MEDIA_TYPES = {
     "JPEG": "image/jpeg",
-    "MPO": "image/jpeg",  # phones' multi-picture JPEG: the first picture is an ordinary JPEG
     "PNG": "image/png",
     "WEBP": "image/webp",
     "BMP": "image/bmp",
     "TIFF": "image/tiff",
     "GIF": "image/gif",
 }
-_FORMATS = tuple(name for name in MEDIA_TYPES if name != "MPO")  # Pillow opens those through its JPEG factory alone
+_FORMATS = tuple(MEDIA_TYPES)
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 
 _ORIENTATION = 0x0112
@@ -134,7 +133,7 @@ def _opened(data: bytes, limits: Limits) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # our own pixel cap below is the stricter of the two
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            with _reader(data) as image:
                 width, height = image.size
                 if width * height > limits.max_pixels:
                     raise _too_many_pixels(f"{width} x {height}", limits)
@@ -150,6 +149,13 @@ def _opened(data: bytes, limits: Limits) -> Iterator[Image.Image]:
         raise BadImage(f"damaged or truncated picture ({error}); copy the file again or leave it out") from error
     except MemoryError as error:
         raise BadImage("there is not enough memory to decode this picture; scale it down first") from error
+
+
+def _reader(data: bytes) -> Image.Image:
+    """Open by the header alone. JPEGs, most of what cameras give, without loading the readers of other formats."""
+    if data.startswith(b"\xff\xd8\xff"):
+        return JpegImagePlugin.JpegImageFile(io.BytesIO(data))
+    return Image.open(io.BytesIO(data), formats=_FORMATS)
 
 
 def _too_many_pixels(size: str, limits: Limits) -> BadImage:
@@ -199,7 +205,7 @@ def _crop_box(size: tuple[int, int], preprocessing: Preprocessing) -> Box:
 
 def _draft(image: Image.Image, box: Box, preprocessing: Preprocessing) -> Box:
     """Ask the JPEG decoder for the smallest DCT scale that still covers the crop; returns the box at that scale."""
-    if image.format not in ("JPEG", "MPO"):
+    if image.format != "JPEG":
         return box
     width, height = image.size
     need = max(preprocessing.width / (box[2] - box[0]), preprocessing.height / (box[3] - box[1]))

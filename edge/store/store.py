@@ -14,7 +14,6 @@ from edge.store.blobs import Blobs
 from edge.store.database import Database
 from edge.store.failures import busy, translated
 from edge.store.files import make_folder
-from edge.store.health import Health
 from edge.store.inputs import Inputs
 from edge.store.models import Models
 from edge.types import Finding
@@ -106,6 +105,8 @@ class Store:
 
     def check(self, *, repair: bool = False, deep: bool = True) -> Iterator[Finding]:
         """Look for damage, one finding per check; ``deep`` also compares every picture with its sha256."""
+        from edge.store.health import Health
+
         return Health(self.path, self._database, self._blobs, self.models, self._clock).check(repair=repair, deep=deep)
 
     def purge(self) -> int:

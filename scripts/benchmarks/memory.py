@@ -44,7 +44,7 @@ _NUMPY = """
 import numpy
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
-_EDGE = "import sys; from edge.faces.cli import main; sys.exit(main(prog_name='edge'))"
+_EDGE = "from edge.faces.cli import run; run()"
 _BARE = """
 import sys
 import numpy as np

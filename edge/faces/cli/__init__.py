@@ -3,6 +3,6 @@
 Only click is imported at the top of these modules; everything else waits until a verb needs it.
 """
 
-from edge.faces.cli.app import main
+from edge.faces.cli.app import main, run
 
-__all__ = ["main"]
+__all__ = ["main", "run"]

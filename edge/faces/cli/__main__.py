@@ -1,3 +1,3 @@
-from edge.faces.cli import main
+from edge.faces.cli import run
 
-main(prog_name="edge")
+run()

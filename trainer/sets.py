@@ -71,15 +71,22 @@ def _has_pictures(folder: Path) -> bool:
 def load_set(folder: Path, preprocessing: Preprocessing, embed: Embed, cache: Path, key: str) -> LabelledSet:
     """A set with its embeddings, kept in ``cache`` under the names and sizes of its files and ``key``."""
     concepts, paths, labels, test = _listing(folder)
-    facts = "".join(f"{path}:{path.stat().st_size}\n" for path in paths) + f"{preprocessing}{key}"
-    file = cache / f"{folder.name}-{hashlib.sha256(facts.encode()).hexdigest()[:20]}.npy"
-    if file.exists():
-        embeddings = np.load(file, allow_pickle=False)
-    else:
-        embeddings = embed_all(list(paths), preprocessing, embed, folder.name)
-        cache.mkdir(parents=True, exist_ok=True)
-        np.save(file, embeddings, allow_pickle=False)
+    embeddings = embedded(paths, folder.name, preprocessing, embed, cache, key)
     return LabelledSet(folder.name, concepts, paths, embeddings, labels, test)
+
+
+def embedded(
+    paths: Sequence[Path], name: str, preprocessing: Preprocessing, embed: Embed, cache: Path, key: str
+) -> NDArray[np.generic]:
+    """(n, d) embeddings of files, kept in ``cache`` under their names and sizes and ``key``."""
+    facts = "".join(f"{path}:{path.stat().st_size}\n" for path in paths) + f"{preprocessing}{key}"
+    file = cache / f"{name}-{hashlib.sha256(facts.encode()).hexdigest()[:20]}.npy"
+    if file.exists():
+        return np.asarray(np.load(file, allow_pickle=False))
+    embeddings = embed_all(list(paths), preprocessing, embed, name)
+    cache.mkdir(parents=True, exist_ok=True)
+    np.save(file, embeddings, allow_pickle=False)
+    return embeddings
 
 
 def _listing(folder: Path) -> tuple[tuple[str, ...], tuple[Path, ...], NDArray[np.int64], NDArray[np.bool_]]:

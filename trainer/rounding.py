@@ -229,18 +229,15 @@ def _statistics(run: Run, layer: Any, batches: list[torch.Tensor]) -> tuple[torc
 
 def _patches(layer: Any, x: torch.Tensor) -> torch.Tensor:
     """(G, D, n) what the filters of each group see, at some thousand positions."""
-    from torch.nn import functional
+    import torch
 
-    x = layer.static_padding(x)
-    if layer.kernel_size == (1, 1):
-        patches = x.permute(1, 0, 2, 3).reshape(1, x.shape[1], -1)
-    else:
-        seen = functional.unfold(x, layer.kernel_size, stride=tuple(layer.stride))
-        n, _, positions = seen.shape
-        patches = (
-            seen.reshape(n, layer.groups, -1, positions).permute(1, 2, 0, 3).reshape(layer.groups, -1, n * positions)
-        )
-    return patches[:, :, :: patches.shape[2] // _POSITIONS + 1]
+    (high, wide), (down, across) = layer.kernel_size, layer.stride
+    seen = layer.static_padding(x).unfold(2, high, down).unfold(3, wide, across)  # a view: nothing is copied yet
+    count, _, rows, columns = seen.shape[:4]
+    chosen = torch.arange(0, count * rows * columns, count * rows * columns // _POSITIONS + 1)
+    picture, place = chosen // (rows * columns), chosen % (rows * columns)
+    patches = seen[picture, :, place // columns, place % columns]
+    return patches.reshape(len(chosen), layer.groups, -1).permute(1, 2, 0).contiguous()
 
 
 def _mean_output(layer: Any, average: torch.Tensor) -> torch.Tensor:
@@ -256,18 +253,17 @@ def _round_layer(layer: Any, moment: torch.Tensor) -> None:
 
     weights = layer.weight.data.reshape(layer.groups, layer.weight.shape[0] // layer.groups, -1).double()
     moment = moment.double()
-    feedback = _feedback(moment)
-    top = weights.abs().amax(dim=2, keepdim=True).clamp(min=1e-9)
-    best: Any = None
-    for share in SHRINK:
-        trial = _rounded(weights, share * top / LEVELS, feedback)
-        error = (((weights - trial) @ moment) * (weights - trial)).sum(dim=2, keepdim=True)
-        best = (
-            (error, trial)
-            if best is None
-            else (torch.minimum(error, best[0]), torch.where(error < best[0], trial, best[1]))
-        )
-    layer.weight.data = best[1].float().reshape(layer.weight.shape)
+    groups, filters, inputs = weights.shape
+    shares = torch.tensor(SHRINK, dtype=weights.dtype).repeat_interleave(filters)[:, None]
+    # each filter once for every trial scale, so that all are rounded together
+    wanted = weights.repeat(1, len(SHRINK), 1)
+    scale = shares * wanted.abs().amax(dim=2, keepdim=True).clamp(min=1e-9) / LEVELS
+    trials = _rounded(wanted, scale, _feedback(moment))
+    missed = wanted - trials
+    errors = ((missed @ moment) * missed).sum(dim=2).reshape(groups, len(SHRINK), filters)
+    best = errors.argmin(dim=1)[:, None, :, None].expand(-1, -1, -1, inputs)
+    chosen = trials.reshape(groups, len(SHRINK), filters, inputs).gather(1, best)
+    layer.weight.data = chosen.float().reshape(layer.weight.shape)
 
 
 def _feedback(moment: torch.Tensor) -> torch.Tensor:
@@ -290,14 +286,14 @@ def _rounded(weights: torch.Tensor, scale: torch.Tensor, feedback: torch.Tensor)
 
     largest = weights.abs().argmax(dim=2)
     end = LEVELS * torch.sign(torch.gather(weights, 2, largest[..., None]))[..., 0]
-    left = weights / scale
-    for start in range(0, left.shape[2], _BLOCK):
-        stop = min(start + _BLOCK, left.shape[2])
-        errors = torch.zeros_like(left[:, :, start:stop])
+    left = (weights / scale).transpose(1, 2).contiguous()  # (G, D, O): what is rounded together lies together
+    for start in range(0, left.shape[1], _BLOCK):
+        stop = min(start + _BLOCK, left.shape[1])
+        errors = torch.empty_like(left[:, start:stop])
         for i in range(start, stop):
-            level = torch.where(largest == i, end, left[:, :, i].round().clamp(-LEVELS, LEVELS))
-            error = (left[:, :, i] - level) / feedback[:, i, i, None]
-            left[:, :, i + 1 : stop] -= error[:, :, None] * feedback[:, None, i, i + 1 : stop]
-            left[:, :, i], errors[:, :, i - start] = level, error
-        left[:, :, stop:] -= errors @ feedback[:, start:stop, stop:]
-    return left * scale
+            level = torch.where(largest == i, end, left[:, i].round().clamp_(-LEVELS, LEVELS))
+            error = (left[:, i] - level) / feedback[:, i, i, None]
+            left[:, i + 1 : stop] -= feedback[:, i, i + 1 : stop, None] * error[:, None]
+            left[:, i], errors[:, i - start] = level, error
+        left[:, stop:] -= feedback[:, start:stop, stop:].transpose(1, 2) @ errors
+    return left.transpose(1, 2) * scale

@@ -291,8 +291,7 @@ class Engine:
         for name in check_names(clear, "concept"):
             if name in values:
                 raise InvalidArgument(f"{name!r} is both set and cleared; give it once")
-            if name not in {concept.id for concept in self.concepts()}:
-                raise NotFound(f"no concept {name!r}; `edge concepts` lists them")
+            self.store.inputs.concept_id(name)
             values[name] = None
         if not values:
             raise InvalidArgument("nothing to say; give --concept, --not-concept or --clear")
@@ -311,6 +310,13 @@ class Engine:
     def concepts(self) -> tuple[Concept, ...]:
         """Every concept that was ever named."""
         return self.store.inputs.concepts()
+
+    def rename_concept(self, concept: str, name: str) -> Concept:
+        """Call a concept something else: its id, its annotations and all models and versions that have it stay.
+
+        Raises NotFound, InvalidArgument, Conflict (another concept has that name, or had it first).
+        """
+        return self.store.inputs.rename_concept(concept, name)
 
     def remove(self, inputs: str | Iterable[str], *, by: str = "user") -> int:
         """Hide inputs at once; ``restore`` brings them back for 30 days. Raises NotFound, changing nothing."""
@@ -333,11 +339,11 @@ class Engine:
         closed_environment: bool = False,
     ) -> Model:
         """A named set of concepts. Raises Conflict (the name is taken), InvalidArgument."""
-        wanted = check_names(concepts, "concept")
-        if mutually_exclusive and len(wanted) == 1:
-            raise InvalidArgument("a mutually exclusive model needs at least two concepts; give another --concept")
         info = self.store.models.create(
-            name, wanted, mutually_exclusive=mutually_exclusive, closed_environment=closed_environment
+            name,
+            check_names(concepts, "concept"),
+            mutually_exclusive=mutually_exclusive,
+            closed_environment=closed_environment,
         )
         return Model(self, info)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,10 @@ CLOSE = 2 / 256
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """What a fused file is made of. ``stored`` (n, d): embeddings to compare on; ``background`` (m, d) or None."""
+    """What a fused file is made of. ``stored`` (n, d): embeddings to compare on; ``background`` (m, d) or None.
+
+    ``renamed``: what the labels call concepts whose name is no longer their id.
+    """
 
     file: bytes
     card: BackboneCard
@@ -46,6 +49,7 @@ class Parts:
     record: Record
     stored: Embeddings
     background: Embeddings | None
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 def export(engine: Engine, model: Model, path: Path, *, version: str | None, full_integer: bool) -> Exported:
@@ -65,6 +69,7 @@ def export(engine: Engine, model: Model, path: Path, *, version: str | None, ful
         record=record_of(model, info, head, card, full_integer=full_integer),
         stored=_stored(engine, model, card),
         background=catalogue.background(folder, card),
+        renamed=engine.store.inputs.renamed(),
     )
     return write(parts, path, engine.backbone, engine.config)
 
@@ -77,6 +82,7 @@ def write(parts: Parts, path: Path, backbone: Backbone, config: Config) -> Expor
     """
     samples = _samples(parts) if parts.record.full_integer else None
     tail = parts.head.linear()
+    tail = replace(tail, concepts=tuple(parts.renamed.get(one, one) for one in tail.concepts))
     data = fuse(parts.file, parts.card, tail, parts.record, samples)
     _prove(data, parts, backbone, config)
     alone = head_alone(parts.card, tail, samples)

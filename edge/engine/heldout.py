@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,16 +21,24 @@ if TYPE_CHECKING:
 
 
 def evaluate_folder(
-    backbone: Backbone, head: TrainedHead, folder: Path, progress: Progress | None = None
+    backbone: Backbone,
+    head: TrainedHead,
+    folder: Path,
+    renamed: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Held-out evaluation. A picture shows its folder's concept and none of the model's others.
 
-    Folders that are no concept of the model hold strangers: they show none. Raises NotFound.
+    A folder has the concept's name, which is its id or what ``renamed`` says of that. Folders that are no concept of
+    the model hold strangers: they show none. Raises NotFound.
     """
     folders = concept_folders(folder)
-    if not any(one.name in head.concepts for one in folders):
-        raise NotFound(f"no sub-folder of {folder} is a concept of the model; it has: {', '.join(head.concepts)}")
-    files = [(path, one.name) for one in folders for path in files_below(one)]
+    names = renamed or {}
+    ids = {name: id for id, name in names.items()}
+    if not any(ids.get(one.name, one.name) in head.concepts for one in folders):
+        has = ", ".join(names.get(one, one) for one in head.concepts)
+        raise NotFound(f"no sub-folder of {folder} is a concept of the model; it has: {has}")
+    files = [(path, ids.get(one.name, one.name)) for one in folders for path in files_below(one)]
     rows, labels, bad = [], [], 0
     for done, (path, name) in enumerate(files, start=1):
         try:

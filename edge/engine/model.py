@@ -14,6 +14,7 @@ import numpy as np
 from edge.errors import BackboneChanged, CannotTrain, EdgeError, InvalidArgument, NotFound, NotTrained
 from edge.head.trained import TrainedHead
 from edge.image import prepare
+from edge.store.names import check_names
 from edge.types import ConceptScore, Evaluation, ModelInfo, Prediction, VersionInfo, VersionStatus
 
 if TYPE_CHECKING:
@@ -121,6 +122,22 @@ class Model:
         """What the store says about it now. Raises NotFound when it was deleted."""
         return self._store.models.get(self.name)
 
+    # --- concepts ------------------------------------------------------------------------------------------------
+
+    def add_concepts(self, concepts: str | Iterable[str]) -> ModelInfo:
+        """Teach it more concepts from the next training on; versions that are there keep their own.
+
+        All or nothing. Raises NotFound (the model is gone), InvalidArgument, Conflict (it has one of them already).
+        """
+        return self._store.models.add_concepts(self.name, check_names(concepts, "concept"))
+
+    def remove_concepts(self, concepts: str | Iterable[str]) -> ModelInfo:
+        """Leave concepts out from the next training on; their annotations stay, and versions keep their own.
+
+        All or nothing. Raises NotFound (the model has no such concept), InvalidArgument (too few would be left).
+        """
+        return self._store.models.remove_concepts(self.name, check_names(concepts, "concept"))
+
     # --- teach ---------------------------------------------------------------------------------------------------
 
     def train(self) -> ModelVersion:
@@ -158,13 +175,15 @@ class Model:
         ``max_concepts`` shorten the answer, ``select`` names the concepts wanted. Raises BadImage, NotFound,
         NotTrained, BackboneChanged, InvalidArgument.
         """
-        wanted = {select} if isinstance(select, str) else set(select)
-        info, head = self.check_output(version, min_value, max_concepts, wanted)
+        asked = {select} if isinstance(select, str) else set(select)
+        info, head = self.check_output(version, min_value, max_concepts, asked)
+        names: dict[str, str] = self._here.names
+        wanted = {self._id(one) for one in asked}
         backbone = self._backbone()
         embedding = backbone.embed(prepare(picture, backbone.card.preprocessing))
         values, known = head.predict(embedding[np.newaxis])
         scores = [
-            ConceptScore(concept, value, concept)
+            ConceptScore(concept, value, names.get(concept, concept))
             for concept, value in zip(head.concepts, values[0].tolist(), strict=True)
             if value >= min_value and (not wanted or concept in wanted)
         ]
@@ -188,9 +207,14 @@ class Model:
         if max_concepts is not None and max_concepts < 1:
             raise InvalidArgument(f"max_concepts {max_concepts} is no positive number; give at least 1")
         for name in select:
-            if name not in head.concepts:
-                raise NotFound(f"the model has no concept {name!r}; it has: {', '.join(head.concepts)}")
+            if self._id(name) not in head.concepts:
+                names = [self._here.names.get(one, one) for one in head.concepts]
+                raise NotFound(f"{info.model} {info.id} has no concept {name!r}; it has: {', '.join(names)}")
         return info, head
+
+    def _id(self, concept: str) -> str:
+        """The id of a concept by its name or id, as ``_head`` last saw them."""
+        return next((id for id, name in self._here.names.items() if name == concept), concept)
 
     def head(self, version: str | None = None) -> tuple[VersionInfo, TrainedHead]:
         """A trained version and its head. Raises NotTrained, NotFound, BadHead, BackboneChanged."""
@@ -210,6 +234,7 @@ class Model:
         moment = (*self._store.moment(), version)
         if getattr(self._here, "moment", None) != moment:
             self._here.found = self.head(version)
+            self._here.names = self._store.inputs.renamed()
             self._here.moment = moment
         found: tuple[VersionInfo, TrainedHead] = self._here.found
         return found
@@ -266,7 +291,7 @@ class Model:
             return info.evaluation
         from edge.engine.heldout import evaluate_folder
 
-        return evaluate_folder(self._engine.backbone, head, Path(folder), progress)
+        return evaluate_folder(self._engine.backbone, head, Path(folder), self._store.inputs.renamed(), progress)
 
     # --- look back -----------------------------------------------------------------------------------------------
 

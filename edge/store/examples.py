@@ -149,24 +149,29 @@ class Examples:
                     one = touched.setdefault(number, {})
                     one[concept] = (one[concept][0] if concept in one else before, after)
             moved = {n: one for n, one in touched.items() if any(before != after for before, after in one.values())}
-            return [self._net(number, one, columns, len(concepts), until) for number, one in moved.items()]
+            still = self._labels_at(until, list(moved), columns, len(concepts))
+        return [_net(number, one, still[number], columns) for number, one in moved.items()]
 
-    def _net(
-        self, number: int, moved: Mapping[int, tuple[int, int]], columns: Mapping[int, int], count: int, until: int
-    ) -> LabelChange:
-        """Labels as of ``until``: concepts the window did not touch have the value of their last change before it."""
-        before, after = [UNKNOWN] * count, [UNKNOWN] * count
-        if len(moved) < len(columns):
-            rows = self._database.rows(  # SQLite takes bare columns from the row with the maximum
-                "SELECT concept, after, max(number) FROM changes WHERE input = ? AND number <= ? GROUP BY concept",
-                (number, until),
-            )
-            for concept, value, _ in rows:
+    def _labels_at(
+        self, until: int, numbers: Sequence[int], columns: Mapping[int, int], count: int
+    ) -> dict[int, list[int]]:
+        """Input -> labels as of ``until``: as they are now, less what came later, which is little or nothing."""
+        found = {number: [UNKNOWN] * count for number in numbers}
+        for start in range(0, len(numbers), _CHUNK):
+            part = numbers[start : start + _CHUNK]
+            for number, concept, value in self._database.rows(
+                "SELECT input, concept, value FROM annotations JOIN inputs ON number = input "
+                f"WHERE removed_at IS NULL AND input IN ({_marks(part)})",
+                part,
+            ):
                 if concept in columns:
-                    before[columns[concept]] = after[columns[concept]] = value
-        for concept, (old, new) in moved.items():
-            before[columns[concept]], after[columns[concept]] = old, new
-        return LabelChange(number, tuple(before), tuple(after))
+                    found[number][columns[concept]] = value
+        for number, concept, before in self._database.rows(
+            "SELECT input, concept, before FROM changes WHERE number > ? ORDER BY number DESC", (until,)
+        ):
+            if number in found and concept in columns:
+                found[number][columns[concept]] = before
+        return found
 
     # --- embeddings ----------------------------------------------------------------------------------------------
 
@@ -213,6 +218,16 @@ class Examples:
                 "ON CONFLICT DO UPDATE SET data = excluded.data WHERE length(data) != length(excluded.data)",
                 [(backbone_sha256, data, number) for number, data in rows],
             )
+
+
+def _net(
+    number: int, moved: Mapping[int, tuple[int, int]], still: Sequence[int], columns: Mapping[int, int]
+) -> LabelChange:
+    """The change of one input: what was ``moved``, and labels that stood ``still`` on both sides."""
+    before, after = list(still), list(still)
+    for concept, (old, new) in moved.items():
+        before[columns[concept]], after[columns[concept]] = old, new
+    return LabelChange(number, tuple(before), tuple(after))
 
 
 def _marks(values: Sequence[object]) -> str:

@@ -13,7 +13,7 @@ from edge.store.blobs import Blobs
 from edge.store.database import Database, Row
 from edge.store.failures import translated
 from edge.store.files import TEMPORARY
-from edge.store.inputs import stamp
+from edge.store.concepts import stamp
 from edge.store.models import Models
 from edge.types import UNKNOWN, Finding, VersionStatus
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from edge.errors import BackboneChanged, InvalidArgument, NotFound
 from edge.store.blobs import Blobs
+from edge.store.concepts import FIND, Concepts, concept_of, stamp
 from edge.store.database import Database, Row
-from edge.store.examples import Examples
 from edge.store.failures import parsed, translated
-from edge.store.names import check_name, check_names
-from edge.types import UNKNOWN, Annotation, Concept, Input
+from edge.store.names import check_name
+from edge.types import UNKNOWN, Annotation, Input
 
 _COLUMNS = "number, id, sha256, media_type, size, width, height, source, added_at, metadata"
 _CHUNK = 500
@@ -40,13 +40,12 @@ class NewInput:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Inputs(Examples):
+class Inputs(Concepts):
     """The part of the store that holds images and what is said about them."""
 
     def __init__(self, database: Database, blobs: Blobs, clock: Callable[[], datetime]) -> None:
-        super().__init__(database)
+        super().__init__(database, clock)
         self._blobs = blobs
-        self._clock = clock
 
     # --- adding and removing -------------------------------------------------------------------------------------
 
@@ -142,9 +141,13 @@ class Inputs(Examples):
     def _annotate_row(
         self, connection: sqlite3.Connection, number: int, values: Mapping[str, int | None], by: str
     ) -> None:
+        said: set[int] = set()
         for name, value in values.items():
             _check_value(value)
-            concept = self._concept(connection, name)
+            concept, _ = concept_of(connection, name, self._now())
+            if concept in said:
+                raise InvalidArgument(f"{name!r} is another name of a concept that is given too; give it once")
+            said.add(concept)
             row = connection.execute(
                 "SELECT value FROM annotations WHERE input = ? AND concept = ?", (number, concept)
             ).fetchone()
@@ -159,14 +162,6 @@ class Inputs(Examples):
                     (number, concept, after, by, self._now()),
                 )
             self._log(connection, number, concept, before, after, by)
-
-    def _concept(self, connection: sqlite3.Connection, name: str) -> int:
-        row = connection.execute("SELECT number FROM concepts WHERE id = ?", (check_name(name, "concept"),)).fetchone()
-        if row is None:
-            row = connection.execute(
-                "INSERT INTO concepts (id, created_at) VALUES (?, ?) RETURNING number", (name, self._now())
-            ).fetchone()
-        return int(row[0])
 
     def _log(self, connection: sqlite3.Connection, number: int, concept: int, before: int, after: int, by: str) -> None:
         connection.execute(
@@ -193,7 +188,7 @@ class Inputs(Examples):
         if concept is not None:
             where += (
                 " AND EXISTS (SELECT 1 FROM annotations WHERE input = inputs.number AND concept = "
-                "(SELECT number FROM concepts WHERE id = ?))"
+                f"(SELECT number FROM ({FIND})))"
             )
             values = (concept,)
         with self._database.read():
@@ -258,38 +253,8 @@ class Inputs(Examples):
         """An image's original bytes. Raises StoreCorrupt when they are gone or not what they were."""
         return self._blobs.read(one.sha256, one.media_type, f"input {one.id}")
 
-    def concepts(self) -> tuple[Concept, ...]:
-        """All concepts, by id."""
-        rows = self._database.rows("SELECT id, created_at FROM concepts ORDER BY id")
-        with parsed("a concept"):
-            return tuple(Concept(id, id, datetime.fromisoformat(at)) for id, at in rows)
-
-    def ensure_concepts(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Create the concepts that are not there yet."""
-        checked = check_names(names, "concept")
-        known = {concept.id for concept in self.concepts()}
-        if not known.issuperset(checked):
-            with self._database.write() as connection:
-                for name in checked:
-                    self._concept(connection, name)
-        return checked
-
-    def concept_counts(self) -> dict[str, tuple[int, int]]:
-        """Concept id -> visible inputs that (show, do not show) it."""
-        rows = self._database.rows(
-            "SELECT c.id, coalesce(sum(a.value), 0), count(a.value) - coalesce(sum(a.value), 0) FROM concepts c "
-            "LEFT JOIN (SELECT concept, value FROM annotations JOIN inputs ON number = input "
-            "WHERE removed_at IS NULL) a ON a.concept = c.number GROUP BY c.id ORDER BY c.id"
-        )
-        return {id: (int(shown), int(not_shown)) for id, shown, not_shown in rows}
-
     def _now(self) -> str:
         return stamp(self._clock)
-
-
-def stamp(clock: Callable[[], datetime]) -> str:
-    """The time as it is stored: UTC, so that texts compare as times do."""
-    return clock().astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _checked(one: NewInput) -> str:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 from edge.errors import BadHead, Conflict, InvalidArgument, NotFound
+from edge.store.concepts import FIND, ensure, stamp
 from edge.store.database import Database
 from edge.store.failures import translated
 from edge.store.files import hold_shared, locked, make_folder, write_durably
-from edge.store.inputs import stamp
 from edge.store.names import check_name, check_names
 from edge.store.records import MODELS, VERSIONS, model_of, version_of
 from edge.types import Evaluation, ModelInfo, VersionInfo, VersionStatus
@@ -24,6 +24,7 @@ _ALLOWED = {
     VersionStatus.QUEUED: (VersionStatus.TRAINING, VersionStatus.FAILED),
     VersionStatus.TRAINING: (VersionStatus.TRAINED, VersionStatus.FAILED),
 }
+_NOTHING = "no concept is named; give at least one"
 INTERRUPTED = "training was interrupted; run edge train again"
 
 
@@ -41,17 +42,14 @@ class Models:
         """A new model, and those of its concepts that are new. Raises Conflict (the name is taken), InvalidArgument."""
         check_name(name, "model")
         wanted = check_names(concepts, "concept")
-        if not wanted:
-            raise InvalidArgument("a model needs at least one concept; give --concept NAME")
         now = stamp(self._clock)
         with self._database.write() as connection:
-            connection.executemany(
-                "INSERT OR IGNORE INTO concepts (id, created_at) VALUES (?, ?)", [(concept, now) for concept in wanted]
-            )
+            ids = ensure(connection, wanted, now)
+            _check_count(ids, mutually_exclusive)
             try:
                 connection.execute(
                     "INSERT INTO models (name, concepts, exclusive, closed, created_at) VALUES (?, ?, ?, ?, ?)",
-                    (name, json.dumps(wanted), mutually_exclusive, closed_environment, now),
+                    (name, json.dumps(ids), mutually_exclusive, closed_environment, now),
                 )
             except sqlite3.IntegrityError as error:
                 raise Conflict(f"model {name!r} exists; delete it first or choose another name") from error
@@ -68,6 +66,48 @@ class Models:
     def all(self) -> list[ModelInfo]:
         """Models by name."""
         return [model_of(row) for row in self._database.rows(MODELS + "ORDER BY name")]
+
+    def add_concepts(self, name: str, concepts: Iterable[str]) -> ModelInfo:
+        """Append concepts to a model's; its versions keep their own. All or nothing.
+
+        Raises NotFound, InvalidArgument, Conflict (the model has one of them already).
+        """
+        wanted = check_names(concepts, "concept")
+        with self._database.write() as connection:
+            had = self.get(name).concepts
+            ids = ensure(connection, wanted, stamp(self._clock))
+            again = [one for one in ids if one in had]
+            if not ids:
+                raise InvalidArgument(_NOTHING)
+            if again:
+                raise Conflict(f"model {name!r} has {again[0]!r} already; leave that one out")
+            return self._set_concepts(connection, name, (*had, *ids))
+
+    def remove_concepts(self, name: str, concepts: Iterable[str]) -> ModelInfo:
+        """Take concepts out of a model; annotations stay, and versions keep their own. All or nothing.
+
+        Raises NotFound (no such model, or it has no such concept), InvalidArgument (too few would be left).
+        """
+        wanted = check_names(concepts, "concept")
+        with self._database.write() as connection:
+            model = self.get(name)
+            ids = {self._concept_of(connection, model, one) for one in wanted}
+            if not ids:
+                raise InvalidArgument(_NOTHING)
+            left = tuple(one for one in model.concepts if one not in ids)
+            _check_count(left, model.mutually_exclusive)
+            return self._set_concepts(connection, name, left)
+
+    def _set_concepts(self, connection: sqlite3.Connection, name: str, ids: Sequence[str]) -> ModelInfo:
+        connection.execute("UPDATE models SET concepts = ? WHERE name = ?", (json.dumps(ids), name))
+        return self.get(name)
+
+    @staticmethod
+    def _concept_of(connection: sqlite3.Connection, model: ModelInfo, concept: str) -> str:
+        row = connection.execute(FIND, (concept,)).fetchone()
+        if row is None or row[1] not in model.concepts:
+            raise NotFound(f"model {model.name!r} has no concept {concept!r}; it has: {', '.join(model.concepts)}")
+        return str(row[1])
 
     def delete(self, name: str) -> None:
         """Delete a model with its versions; inputs and annotations stay."""
@@ -179,15 +219,13 @@ class Models:
         wanted, now = check_names(concepts, "concept"), stamp(self._clock)
         digest = hashlib.sha256(head).hexdigest()
         with self._new_head(digest, head), self._database.write() as connection:
-            connection.executemany(
-                "INSERT OR IGNORE INTO concepts (id, created_at) VALUES (?, ?)", [(one, now) for one in wanted]
-            )
+            ids = ensure(connection, wanted, now)
             connection.execute(
                 "INSERT OR IGNORE INTO models (name, concepts, exclusive, closed, created_at) VALUES (?, ?, ?, ?, ?)",
-                (model, json.dumps(wanted), mutually_exclusive, closed_environment, now),
+                (model, json.dumps(ids), mutually_exclusive, closed_environment, now),
             )
             known = self.get(model)
-            if set(known.concepts) != set(wanted) or known.mutually_exclusive != mutually_exclusive:
+            if set(known.concepts) != set(ids) or known.mutually_exclusive != mutually_exclusive:
                 raise Conflict(f"model {model!r} has other concepts; install it under another name with --name")
             connection.execute("UPDATE models SET trainings = trainings + 1, pinned = NULL WHERE name = ?", (model,))
             connection.execute(
@@ -344,3 +382,10 @@ class Models:
 
     def _snapshot_path(self, model: str) -> Path:
         return self._folder / f"{hashlib.sha256(model.encode()).hexdigest()[:16]}.statistics"
+
+
+def _check_count(concepts: Sequence[str], mutually_exclusive: bool) -> None:
+    if not concepts:
+        raise InvalidArgument("a model needs at least one concept; name another, or delete the model")
+    if mutually_exclusive and len(concepts) == 1:
+        raise InvalidArgument("a mutually exclusive model needs at least two concepts; name another")

@@ -43,6 +43,19 @@ MIGRATIONS = (
         counts TEXT NOT NULL, evaluation TEXT, head TEXT, created_at TEXT NOT NULL, trained_at TEXT,
         PRIMARY KEY (model, number));
     """,
+    # A concept's name may change, its id does not. The log without its index, and without a counter beside it: an
+    # annotation then writes fewer pages. Its newest row is never deleted, so its numbers do not come back either.
+    """
+    ALTER TABLE concepts ADD COLUMN name TEXT NOT NULL DEFAULT '';
+    UPDATE concepts SET name = id;
+    CREATE UNIQUE INDEX concepts_name ON concepts (name);
+    ALTER TABLE changes RENAME TO old_changes;
+    CREATE TABLE changes (
+        number INTEGER PRIMARY KEY, input INTEGER NOT NULL, concept INTEGER NOT NULL,
+        before INTEGER NOT NULL, after INTEGER NOT NULL, by TEXT NOT NULL, at TEXT NOT NULL);
+    INSERT INTO changes SELECT * FROM old_changes;
+    DROP TABLE old_changes;
+    """,
 )
 
 

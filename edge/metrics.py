@@ -23,6 +23,7 @@ class Scored:
 
     ``labels`` (n, K) int8 in {1, 0, -1}; ``values`` (n, K) in [0, 1]; ``evaluable`` (n, K) where a value may be judged;
     ``known`` (n,) with NaN where it does not apply, ``is_known`` (n,). ``background_values`` (m, K) or None.
+    ``moment`` (n,): pictures of one moment are one piece of evidence; None where each is its own.
     """
 
     concepts: tuple[str, ...]
@@ -33,6 +34,7 @@ class Scored:
     known: Array
     is_known: Flags
     background_values: Array | None = None
+    moment: NDArray[np.intp] | None = None
 
 
 def evaluate(scored: Scored, method: Literal["leave-one-out", "held-out"], notes: tuple[str, ...] = ()) -> Evaluation:
@@ -49,7 +51,7 @@ def evaluate(scored: Scored, method: Literal["leave-one-out", "held-out"], notes
         inputs=int(judged.sum()),
         not_evaluable=int((labelled & ~judged).sum()),
         accuracy=float(right.mean()) if count else None,
-        accuracy_interval=wilson(int(right.sum()), count) if count else None,
+        accuracy_interval=wilson(float(right.mean()), _pieces(scored)) if count else None,
         mean_average_precision=float(np.mean(precisions)) if precisions else None,
         known_rate=float(scored.is_known[familiar].mean()) if familiar.any() else None,
         calibration_error=calibration_error(confidence, right) if count else None,
@@ -60,13 +62,22 @@ def evaluate(scored: Scored, method: Literal["leave-one-out", "held-out"], notes
     )
 
 
-def wilson(successes: int, count: int) -> tuple[float, float]:
-    """95 % interval of a proportion (Wilson 1927); ``count`` > 0."""
-    share = successes / count
+def wilson(share: float, count: int) -> tuple[float, float]:
+    """95 % interval of a proportion ``share`` in [0, 1] seen in ``count`` > 0 trials (Wilson 1927)."""
     centre = share + _Z95**2 / (2 * count)
     spread = _Z95 * math.sqrt(share * (1 - share) / count + _Z95**2 / (4 * count**2))
     scale = 1 + _Z95**2 / count
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+def _pieces(scored: Scored) -> int:
+    """Pieces of evidence behind the accuracy: neither frames of one moment nor several values of one picture are
+    independent."""
+    if scored.mutually_exclusive:
+        rows = _truth(scored) >= 0
+    else:
+        rows = (scored.evaluable & (scored.labels != -1)).any(axis=1)
+    return int(rows.sum()) if scored.moment is None else len(np.unique(scored.moment[rows]))
 
 
 def average_precision(positive: Flags, values: Array) -> float | None:

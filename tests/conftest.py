@@ -60,11 +60,17 @@ def real_engine(tmp_path, config):
 
 @pytest.fixture(scope="session")
 def blob():
-    """``blob("red", 3)``: a uint8 (64, 64, 3) array of the colour with noise of that seed; the fake can tell them."""
+    """``blob("red", 3)``: a uint8 (64, 64, 3) array, the colour with blotches of that seed.
+
+    The fake tells the colours apart, and two blobs of a colour are two pictures, not two frames of one moment.
+    """
     colours = {"red": (200, 40, 40), "green": (40, 190, 60), "blue": (50, 60, 200), "yellow": (220, 210, 40)}
 
     def make(colour: str, seed: int = 0, size: tuple[int, int] = (64, 64)) -> np.ndarray:
-        noise = np.random.default_rng(seed).normal(0, 25, (*size, 3))
+        generator = np.random.default_rng(seed)
+        blotches = generator.normal(0, 24, (8, 8, 3))
+        rows, columns = (np.arange(length) * 8 // length for length in size)
+        noise = generator.normal(0, 10, (*size, 3)) + blotches[rows][:, columns]
         return (np.array(colours[colour]) + noise).clip(0, 255).astype(np.uint8)
 
     return make

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,6 +28,17 @@ class _Fresh:
     statistics: Statistics
     watermark: int
     unsaved: int
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What is learnt from: ``rows`` are a sample of ``total`` inputs, ``numbers`` theirs in the store."""
+
+    statistics: Statistics
+    background: Background | None
+    rows: Rows
+    numbers: list[int]
+    total: int
 
 
 class Learner:
@@ -62,18 +74,28 @@ class Learner:
             self._store.models.update_version(version, VersionStatus.FAILED, reason=reason)
             raise
 
-    def _train(self, model: ModelInfo) -> tuple[Statistics, Training, Evaluation]:
+    def material(self, model: ModelInfo) -> Material:
+        """What a training of the model would learn from now; nothing is stored. Raises BackboneChanged."""
+        with self._guard:
+            found = self._material(model)[1]
+            return replace(found, statistics=copy.deepcopy(found.statistics))  # the kept ones go on changing
+
+    def _material(self, model: ModelInfo) -> tuple[_Fresh, Material]:
         background = None if model.closed_environment else self._background
         with self._store.reading():
             fresh = self._fresh(model)
             numbers, ids, labels = self._store.inputs.sample(model.concepts, SAMPLE)
             sample = evaluation_sample(ids, labels)
-            embeddings = self._embeddings([numbers[i] for i in sample])
-        rows = Rows([ids[i] for i in sample], embeddings, labels[sample])
-        training = train(fresh.statistics, background, rows)
+            chosen = [numbers[i] for i in sample]
+            rows = Rows([ids[i] for i in sample], self._embeddings(chosen), labels[sample])
+        return fresh, Material(fresh.statistics, background, rows, chosen, max(fresh.statistics.n, len(ids)))
+
+    def _train(self, model: ModelInfo) -> tuple[Statistics, Training, Evaluation]:
+        fresh, found = self._material(model)
+        rows = found.rows
+        training = train(fresh.statistics, found.background, rows)
         self._save(model, fresh)
-        total = max(fresh.statistics.n, len(ids))
-        return fresh.statistics, training, judge(fresh.statistics, training, rows, total=total)
+        return fresh.statistics, training, judge(fresh.statistics, training, rows, total=found.total)
 
     def _fresh(self, model: ModelInfo) -> _Fresh:
         """Statistics up to the newest change: replayed from what is kept or stored, rebuilt when in doubt."""
@@ -148,6 +170,9 @@ def judge(statistics: Statistics, training: Training, rows: Rows, *, total: int)
     notes = training.notes
     if total > len(rows.ids):
         notes += (f"measured on {len(rows.ids)} of {total} pictures",)
+    repeated = len(rows.ids) - len(np.unique(training.moment))
+    if repeated:
+        notes += (f"{repeated} pictures are nearly the same as others, and were left out together with them",)
     labels = rows.labels
     if statistics.mutually_exclusive:
         # what the statistics made of the labels: one concept's positives are the others' negatives
@@ -162,6 +187,7 @@ def judge(statistics: Statistics, training: Training, rows: Rows, *, total: int)
         training.known,
         training.is_known,
         training.background_values,
+        training.moment,
     )
     return evaluate(scored, "leave-one-out", notes)
 

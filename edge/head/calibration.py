@@ -77,17 +77,20 @@ def fit_platts(scores: Array, positive: NDArray[np.bool_], weights: Array) -> tu
     return np.exp(theta[:, 0]), theta[:, 1]
 
 
-def fit_temperature(scores: Array, correct: NDArray[np.intp]) -> float:
-    """The slope of softmax(slope * scores) by maximum a posteriori (Guo et al. 2017); ``correct`` (n,) columns."""
+def fit_temperature(scores: Array, correct: NDArray[np.intp], weights: Array) -> float:
+    """The slope of softmax(slope * scores) by maximum a posteriori (Guo et al. 2017).
+
+    ``scores`` (n, K); ``correct`` (n,) columns; ``weights`` (n,) count each row.
+    """
     log_slope, weight = _TEMPERATURE_PRIOR
     each = np.arange(len(scores))
     for _ in range(_STEPS if len(scores) else 0):
         slope = np.exp(log_slope)
         p = softmax(slope * scores)
         expected = (p * scores).sum(axis=1)
-        variance = (p * scores**2).sum(axis=1) - expected**2
-        gradient = slope * (expected - scores[each, correct]).sum() + weight * (log_slope - _TEMPERATURE_PRIOR[0])
-        step = gradient / (slope**2 * max(float(variance.sum()), 1e-9) + weight)
+        variance = weights @ ((p * scores**2).sum(axis=1) - expected**2)
+        gradient = slope * (weights @ (expected - scores[each, correct])) + weight * (log_slope - _TEMPERATURE_PRIOR[0])
+        step = gradient / (slope**2 * max(float(variance), 1e-9) + weight)
         log_slope -= float(np.clip(step, -1.0, 1.0))
         if abs(step) < 1e-9:
             break

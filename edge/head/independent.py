@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.head.familiarity import left_out_distances
+from edge.head.moments import Downdate, shared, without
 from edge.head.pooled import Pooled
-from edge.types import SHOWN
+from edge.types import NOT_SHOWN, SHOWN
 
 Array = NDArray[np.float64]
 _PAIRS = 4096
@@ -23,6 +25,45 @@ class Brackets:
     own: Array
     with_means: Array
     among: Array
+
+
+@dataclass(frozen=True, eq=False)
+class _Without:
+    """What is left when a moment leaves: the change of A, N + nu, (2K, d) whitened means and (2K,) counts."""
+
+    change: Downdate
+    scale: float
+    means: Array
+    counts: Array
+
+    @property
+    def shows(self) -> NDArray[np.bool_]:
+        """(K,) concepts that still have pictures."""
+        return self.counts[: len(self.counts) // 2] > 0
+
+    @property
+    def exists(self) -> NDArray[np.bool_]:
+        """(K,) concepts that still have both sides."""
+        return self.shows & (self.counts[len(self.counts) // 2 :] > 0)
+
+    def scores(self, white: Array) -> Array:
+        """(n, d) whitened rows -> (n, K) log odds, meant where the concept ``exists``."""
+        concepts = len(self.counts) // 2
+        shown, not_shown = self.means[:concepts], self.means[concepts:]
+        difference, middle = shown - not_shown, (shown + not_shown) / 2
+        total = np.where(self.exists, self.counts[:concepts] + self.counts[concepts:], 1.0)
+        share = np.where(self.exists, self.counts[:concepts] * self.counts[concepts:] / total, 0.0)
+        projection = self.change.products(white, difference) - self.change.products_of_pairs(middle, difference)
+        return self.scale * projection / (1 - share * self.change.products_of_pairs(difference, difference))
+
+    def distances(self, white: Array, fixed: Array) -> Array:
+        """(n, d) whitened rows -> (n, P) distances to the concepts and to whitened points that do not move; infinite
+        where a concept has no picture left."""
+        concepts = len(self.counts) // 2
+        points = np.concatenate([self.means[:concepts], fixed])
+        found = self.scale * self.change.distances(white, points)
+        found[:, np.flatnonzero(~self.shows)] = np.inf
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,27 +88,39 @@ class Independent:
         return z @ self.weights.T + self.bias
 
     def leave_one_out(
-        self, z: Array, labels: NDArray[np.int8], white: Array | None = None
+        self, z: Array, labels: NDArray[np.int8], white: Array | None = None, moment: NDArray[np.intp] | None = None
     ) -> tuple[Array, NDArray[np.bool_]]:
         """(n, K) scores each input would get from a head trained without it, and which of them exist.
 
         Exact for the labels known (Lachenbruch & Mickey 1968; Woodbury); a row and concept with an unknown label, or
-        whose concept would lose its last picture, is not evaluable and gets the plain score. ``white`` = z whitened by
-        the fit's scatter, (n, d), where somebody has it already.
+        whose concept would lose its last picture, is not evaluable and gets the plain score. ``moment`` (n,): rows of
+        one moment are left out together; where that leaves a concept without pictures on one side, each is left out
+        alone, and not evaluable. ``white`` = z whitened by the fit's scatter, (n, d), where somebody has it
+        already.
         """
         scores = self.scores(z)
-        rest = np.where(labels == SHOWN, self.n_shown, self.n_not) - 1
-        evaluable = (labels != -1) & (rest > 1e-9)
+        evaluable = self.not_alone(labels)
+        white = self.base.whiten(z) if white is None else white
         rows, columns = np.nonzero(evaluable)
         if len(rows):
-            brackets = self._brackets(self.base.whiten(z) if white is None else white)
+            brackets = self._brackets(white)
             for start in range(0, len(rows), _PAIRS):
                 part = slice(start, start + _PAIRS)
                 scores[rows[part], columns[part]] = self._left_out(brackets, labels, rows[part], columns[part])
+        for rows, rest in self._moments(white, labels, moment):
+            evaluable[rows] = (labels[rows] != -1) & rest.exists
+            scores[rows] = np.where(evaluable[rows], rest.scores(white[rows]), scores[rows])
         return scores, evaluable
 
-    def left_out_distances(self, white: Array, labels: NDArray[np.int8], points: Array) -> Array:
-        """(n, P) distances of rows to (P, d) ``points``, themselves left out.
+    def not_alone(self, labels: NDArray[np.int8]) -> NDArray[np.bool_]:
+        """(n, K) where a row is annotated and not the only one on its side."""
+        return (labels != -1) & (np.where(labels == SHOWN, self.n_shown, self.n_not) - 1 > 1e-9)
+
+    def left_out_distances(
+        self, white: Array, labels: NDArray[np.int8], points: Array, moment: NDArray[np.intp] | None = None
+    ) -> tuple[Array, NDArray[np.bool_]]:
+        """(n, P) distances of rows to (P, d) ``points``, themselves left out, and (n,) where that leaves pictures of
+        something that they show. Rows whose moment is all there is of it are left out one by one.
 
         ``white`` (n, d): the rows whitened. ``points`` begin with the means of what shows each concept; those after
         them do not move.
@@ -77,7 +130,7 @@ class Independent:
         counts[:concepts] = self.n_shown
         own = np.zeros((len(white), len(points)), dtype=bool)
         own[:, :concepts] = labels == SHOWN
-        return left_out_distances(
+        distances = left_out_distances(
             self.base,
             white,
             points=points,
@@ -87,6 +140,29 @@ class Independent:
             centre=np.zeros(len(white), dtype=np.intp),
             eta=np.full(len(white), self.base.weight / (self.base.weight - 1)),
         )
+        rest = ((labels == SHOWN) & (self.n_shown > 1)).any(axis=1)
+        fixed = self.base.whiten(points[concepts:])
+        for rows, left in self._moments(white, labels, moment):
+            kept = ((labels[rows] == SHOWN) & left.shows).any(axis=1)
+            distances[rows[kept]] = left.distances(white[rows[kept]], fixed)
+        return distances, rest
+
+    def _moments(
+        self, white: Array, labels: NDArray[np.int8], moment: NDArray[np.intp] | None
+    ) -> Iterator[tuple[NDArray[np.intp], _Without]]:
+        """Rows of each moment with several, and what is left without them."""
+        if moment is None or len(np.unique(moment)) == len(moment):
+            return
+        means = self.base.whiten(np.concatenate([self.shown, self.not_shown]))
+        centre = self.base.whiten(self.base.mean[np.newaxis])
+        counts = np.concatenate([self.n_shown, self.n_not])
+        for rows in shared(moment):
+            leaving = rows[(labels[rows] != -1).any(axis=1)]
+            member = np.concatenate([labels[leaving] == SHOWN, labels[leaving] == NOT_SHOWN], axis=1)
+            kinds = np.zeros(len(leaving), dtype=np.int64)
+            change = Downdate.of(white[leaving], kinds, centre, np.array([self.base.weight]))
+            scale = self.base.weight - len(leaving) + self.base.prior
+            yield rows, _Without(change, scale, *without(means, counts, white[leaving], member))
 
     def _left_out(
         self, brackets: Brackets, labels: NDArray[np.int8], rows: NDArray[np.intp], columns: NDArray[np.intp]

@@ -15,6 +15,7 @@ from edge.head.calibration import Calibrator, fit_platts, fit_temperature
 from edge.head.exclusive import Exclusive, fit_exclusive
 from edge.head.familiarity import Distances, combined, distances
 from edge.head.independent import Independent, fit_independent
+from edge.head.moments import moments
 from edge.head.pooled import Constants, pooled
 from edge.head.statistics import Labels, Statistics
 from edge.head.trained import TrainedHead
@@ -40,8 +41,9 @@ class Training:
     """A head and what it knows about itself.
 
     ``values`` (n, K): cross-fitted leave-one-out values of the rows; ``evaluable`` (n, K); ``known`` and ``is_known``
-    (n,), leave-one-out, NaN and False where a row has no taught concept; ``background_values`` (m, K) of the held-back
-    background, or None in a closed environment.
+    (n,), leave-one-out, NaN and False where a row has no taught concept; ``moment`` (n,): rows of one moment, nearly
+    the same picture, are left out together; ``background_values`` (m, K) of the held-back background, or None in a
+    closed environment.
     """
 
     head: TrainedHead
@@ -49,6 +51,7 @@ class Training:
     evaluable: NDArray[np.bool_]
     known: Array
     is_known: NDArray[np.bool_]
+    moment: NDArray[np.intp]
     background_values: Array | None
     notes: tuple[str, ...] = field(default=())
 
@@ -105,30 +108,35 @@ def _train_independent(
     fit: Independent, statistics: Statistics, background: Background | None, rows: Rows, z: Array
 ) -> Training:
     white = fit.base.whiten(z)
-    scores, evaluable = fit.leave_one_out(z, rows.labels, white)
+    moment = moments(z)
+    scores, evaluable = fit.leave_one_out(z, rows.labels, white, moment)
     behind = None if background is None else fit.scores(background.held_back)
-    calibrator, values = _calibrated(scores, evaluable, rows, behind, fit.base.beta)
-    taught = np.flatnonzero(((rows.labels == SHOWN) & (fit.n_shown > 1)).any(axis=1))
+    calibrator, values = _calibrated(scores, fit.not_alone(rows.labels), rows, moment, behind, fit.base.beta)
     kin = _kin(fit, fit.shown, background)
-    left_out = fit.left_out_distances(white[taught], rows.labels[taught], kin.points)
-    return _finish(statistics, fit, calibrator, kin, left_out, taught, values, evaluable, behind)
+    left_out, taught = fit.left_out_distances(white, rows.labels, kin.points, moment)
+    return _finish(statistics, fit, calibrator, kin, left_out, taught, moment, values, evaluable, behind)
 
 
 def _calibrated(
-    scores: Array, evaluable: NDArray[np.bool_], rows: Rows, behind: Array | None, beta: float
+    scores: Array,
+    usable: NDArray[np.bool_],
+    rows: Rows,
+    moment: NDArray[np.intp],
+    behind: Array | None,
+    beta: float,
 ) -> tuple[Calibrator, Array]:
-    """The calibrator of all rows, and (n, K) values of each row by a calibrator that has not seen it."""
-    folds = _folds(rows.ids)
+    """The calibrator of all rows, and (n, K) values of each row by a calibrator that has not seen its moment."""
+    folds, shares = _folds(rows.ids, moment), _shares(moment)
     values = np.empty_like(scores)
     for fold in range(_FOLDS):
-        rest = evaluable & (folds != fold)[:, np.newaxis]
-        values[folds == fold] = _platts(scores, rest, rows, behind, beta).values(scores[folds == fold])
-    return _platts(scores, evaluable, rows, behind, beta), values
+        weights = shares[:, np.newaxis] * (usable & (folds != fold)[:, np.newaxis])
+        values[folds == fold] = _platts(scores, weights, rows, behind, beta).values(scores[folds == fold])
+    return _platts(scores, shares[:, np.newaxis] * usable, rows, behind, beta), values
 
 
-def _platts(scores: Array, use: NDArray[np.bool_], rows: Rows, behind: Array | None, beta: float) -> Calibrator:
-    """Fitted on the (n, K) rows to ``use``, and on the held-back background, which counts ``beta`` pictures in all."""
-    positive, weights = rows.labels == SHOWN, use.astype(np.float64)
+def _platts(scores: Array, weights: Array, rows: Rows, behind: Array | None, beta: float) -> Calibrator:
+    """Fitted on the (n, K) rows by their weights, and on the held-back background, ``beta`` pictures in all."""
+    positive = rows.labels == SHOWN
     if behind is not None and len(behind):
         scores = np.concatenate([scores, behind])
         positive = np.concatenate([positive, np.zeros(behind.shape, dtype=bool)])
@@ -142,35 +150,40 @@ def _train_exclusive(
 ) -> Training:
     concepts = len(statistics.concepts)
     groups = statistics.groups(rows.labels)
-    white = fit.base.whiten(z)
-    scores, present = fit.leave_one_out(z, groups, white)
+    moment = moments(z)
+    kin = _kin(fit, fit.means[:concepts], background)
+    distances, moved, present = fit.left_out_distances(fit.base.whiten(z), groups, kin.points, moment)
+    scores = fit.left_out_scores(z, distances, moved)
     kind = groups.argmax(axis=1)
-    taught = groups[:, :concepts].any(axis=1) & present
-    folds = _folds(rows.ids)
+    taught = groups[:, :concepts].any(axis=1) & moved
+    folds, shares = _folds(rows.ids, moment), _shares(moment)
     values = np.empty_like(scores)
     for fold in range(_FOLDS):
         held, rest = folds == fold, taught & (folds != fold)
-        values[held] = _temperature(scores[rest], kind[rest], concepts).values(scores[held])
+        values[held] = _temperature(scores[rest], kind[rest], shares[rest], concepts).values(scores[held])
     behind = None if background is None else fit.scores(background.held_back)
-    evaluable = present[:, np.newaxis] & ((rows.labels != -1) | taught[:, np.newaxis])
-    calibrator = _temperature(scores[taught], kind[taught], concepts)
-    kin = _kin(fit, fit.means[:concepts], background)
-    which = np.flatnonzero(taught)
-    left_out = fit.left_out_distances(white[which], groups[which], kin.points)
-    return _finish(statistics, fit, calibrator, kin, left_out, which, values, evaluable, behind)
+    evaluable = present[:, np.newaxis] & ((rows.labels != -1) | groups[:, :concepts].any(axis=1, keepdims=True))
+    calibrator = _temperature(scores[taught], kind[taught], shares[taught], concepts)
+    return _finish(statistics, fit, calibrator, kin, distances, taught, moment, values, evaluable, behind)
 
 
-def _temperature(scores: Array, correct: NDArray[np.intp], concepts: int) -> Calibrator:
-    slope = fit_temperature(scores, correct)
+def _temperature(scores: Array, correct: NDArray[np.intp], weights: Array, concepts: int) -> Calibrator:
+    slope = fit_temperature(scores, correct, weights)
     return Calibrator(np.full(concepts, slope), np.zeros(concepts), exclusive=True)
 
 
-def _folds(ids: Sequence[str]) -> NDArray[np.intp]:
-    """A fold per row, balanced and stable: positions in the order of the ids' hashes."""
-    order = np.argsort([hashlib.sha256(one.encode()).digest()[:8] for one in ids], kind="stable")
-    folds = np.empty(len(ids), dtype=np.intp)
-    folds[order] = np.arange(len(ids)) % _FOLDS
-    return folds
+def _shares(moment: NDArray[np.intp]) -> Array:
+    """(n,) weights with which every moment counts as one picture."""
+    return np.asarray(1.0 / np.bincount(moment)[moment]) if len(moment) else np.empty(0)
+
+
+def _folds(ids: Sequence[str], moment: NDArray[np.intp]) -> NDArray[np.intp]:
+    """A fold per row, balanced and stable: moments in the order of the hashes of their first ids."""
+    first = np.unique(moment, return_index=True)[1]
+    order = np.argsort([hashlib.sha256(ids[row].encode()).digest()[:8] for row in first], kind="stable")
+    folds = np.empty(len(first), dtype=np.intp)
+    folds[order] = np.arange(len(first)) % _FOLDS
+    return folds[moment]
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,13 +206,15 @@ def _finish(
     calibrator: Calibrator,
     kin: _Kin,
     left_out: Array,
-    taught: NDArray[np.intp],
+    taught: NDArray[np.bool_],
+    moment: NDArray[np.intp],
     values: Array,
     evaluable: NDArray[np.bool_],
     behind: Array | None,
 ) -> Training:
-    """``left_out`` (m, G) distances of the ``taught`` (m,) rows from a head that has not seen them."""
+    """``left_out`` (n, G): distances of rows from a head that has not seen them, meant where ``taught`` (n,)."""
     concepts = len(statistics.concepts)
+    left_out = left_out[taught]
     to_background = left_out[:, concepts] if left_out.shape[1] > concepts else None
     familiarity = combined(left_out[:, :concepts], to_background, exclusive=statistics.mutually_exclusive)
     familiar = np.sort(familiarity)
@@ -224,6 +239,7 @@ def _finish(
         evaluable=evaluable,
         known=known,
         is_known=np.nan_to_num(known) > threshold,
+        moment=moment,
         background_values=None if behind is None else calibrator.values(behind),
         notes=notes,
     )

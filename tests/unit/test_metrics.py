@@ -1,6 +1,7 @@
 """Every figure against its definition, written out in loops."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -89,7 +90,7 @@ def test_a_perfect_ranking_is_one_and_a_constant_one_is_the_share_of_positives()
 @given(st.integers(1, 500), st.data())
 def test_wilsons_interval_solves_its_equation(count, data):
     successes = data.draw(st.integers(0, count))
-    low, high = wilson(successes, count)
+    low, high = wilson(successes / count, count)
     share = successes / count
     assert 0 <= low <= share + 1e-12
     assert share - 1e-12 <= high <= 1
@@ -99,8 +100,8 @@ def test_wilsons_interval_solves_its_equation(count, data):
 
 
 def test_wilson_gives_the_published_interval():
-    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)  # Newcombe 1998, method 3
-    assert wilson(0, 20) == pytest.approx((0, 0.1611), abs=1e-4)
+    assert wilson(81 / 263, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)  # Newcombe 1998, method 3
+    assert wilson(0.0, 20) == pytest.approx((0, 0.1611), abs=1e-4)
 
 
 @given(pairs)
@@ -139,10 +140,21 @@ def test_an_independent_models_figures_count_known_annotations(one):
         return
     right = [(value >= 0.5) == shown for shown, value in use]
     assert found.accuracy == pytest.approx(sum(right) / len(right))
-    assert found.accuracy_interval == pytest.approx(wilson(sum(right), len(right)))
+    # several values of one picture are not several pictures
+    pictures = len({at[0] for at in rows if one.labels[at] != -1 and one.evaluable[at]})
+    assert found.accuracy_interval == pytest.approx(wilson(sum(right) / len(right), pictures))
     losses = [-math.log(max(value if shown else 1 - value, 1e-12)) for shown, value in use]
     assert found.log_loss == pytest.approx(sum(losses) / len(losses))
     assert found.confusion is None
+
+
+def test_frames_of_one_moment_are_one_piece_of_evidence():
+    labels = np.array([[1, 0], [1, 0], [1, 0], [0, 1]], np.int8)
+    nothing = np.full(4, np.nan), np.zeros(4, bool)
+    apart = Scored(("a", "b"), True, labels, labels.astype(float), np.ones((4, 2), bool), *nothing)
+    together = replace(apart, moment=np.array([0, 0, 0, 1]))
+    assert evaluate(apart, "held-out").accuracy_interval == pytest.approx(wilson(1.0, 4))
+    assert evaluate(together, "held-out").accuracy_interval == pytest.approx(wilson(1.0, 2))
 
 
 @given(tables(), st.data())

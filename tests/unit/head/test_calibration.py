@@ -60,7 +60,7 @@ def test_no_scores_at_all_still_give_a_calibration():
     slope, offset = fit_platt(np.empty(0), np.empty(0, bool), np.empty(0))
     assert 0 < slope < np.inf
     assert np.isfinite(offset)
-    assert 0 < fit_temperature(np.empty((0, 3)), np.empty(0, int)) < np.inf
+    assert 0 < fit_temperature(np.empty((0, 3)), np.empty(0, int), np.empty(0)) < np.inf
 
 
 def test_two_pictures_do_not_make_certain():
@@ -81,14 +81,16 @@ def test_overconfident_scores_are_cooled():
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 1, (5_000, 4))
     correct = np.array([rng.choice(4, p=one) for one in softmax(logits)])
-    assert fit_temperature(logits * 5, correct) == pytest.approx(0.2, rel=0.1)
-    assert fit_temperature(logits / 5, correct) == pytest.approx(5.0, rel=0.15)
+    assert fit_temperature(logits * 5, correct, np.ones(len(correct))) == pytest.approx(0.2, rel=0.1)
+    assert fit_temperature(logits / 5, correct, np.ones(len(correct))) == pytest.approx(5.0, rel=0.15)
 
 
 @given(st.integers(0, 10**6), st.integers(1, 20), st.integers(2, 5), st.floats(1e-3, 1e4))
 def test_a_temperature_is_always_a_positive_number(seed, inputs, concepts, scale):
     rng = np.random.default_rng(seed)
-    found = fit_temperature(rng.normal(0, scale, (inputs, concepts)), rng.integers(0, concepts, inputs))
+    found = fit_temperature(
+        rng.normal(0, scale, (inputs, concepts)), rng.integers(0, concepts, inputs), np.ones(inputs)
+    )
     assert 0 < found < np.inf
 
 

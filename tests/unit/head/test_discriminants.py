@@ -140,18 +140,25 @@ def test_independent_leave_one_out_equals_refits(seed, inputs, concepts, is_open
     check_independent(small(seed, inputs, concepts, open=is_open))
 
 
-def check_independent(one: Case, rows=None):
+def check_independent(one: Case, rows=None, moment=None):
     fit, concepts = independent(one)
-    found, evaluable = fit.leave_one_out(one.z, one.labels)
+    found, evaluable = fit.leave_one_out(one.z, one.labels, moment=moment)
+    moment = np.arange(len(one.z)) if moment is None else moment
     for row in range(len(one.z)) if rows is None else rows:
-        keep = np.arange(len(one.z)) != row
+        keep = moment != moment[row]
         for concept in range(concepts):
-            value = one.labels[row, concept]
-            left = (one.labels[keep, concept] == value).sum() + (one.beta if value == 0 else 0)
-            assert evaluable[row, concept] == (value != -1 and left > 0)
+            left = {value: (one.labels[keep, concept] == value).sum() for value in (1, 0)}
+            left[0] += one.beta
+            assert evaluable[row, concept] == (one.labels[row, concept] != -1 and min(left.values()) > 0)
             if evaluable[row, concept]:
                 wanted = two_class_lda(one, keep, concept, one.z[row : row + 1])[0]
                 assert found[row, concept] == pytest.approx(wanted, rel=1e-8, abs=1e-8)
+
+
+@given(st.integers(0, 10**6), st.integers(5, 18), st.integers(1, 3), st.booleans())
+def test_independent_pictures_of_one_moment_are_left_out_together_as_in_refits(seed, inputs, concepts, is_open):
+    one = small(seed, inputs, concepts, open=is_open)
+    check_independent(one, moment=np.random.default_rng(seed).integers(0, len(one.z) // 2, len(one.z)))
 
 
 @pytest.mark.parametrize("is_open", [True, False])
@@ -262,21 +269,30 @@ def test_exclusive_leave_one_out_equals_refits(seed, inputs, concepts, is_open, 
     check_exclusive(one_kind(seed, inputs, concepts, open=is_open, closed=closed))
 
 
-def check_exclusive(one: Case, rows=None):
+def check_exclusive(one: Case, rows=None, moment=None):
     groups = one.statistics.groups(one.labels)
-    found, present = exclusive(one).leave_one_out(one.z, groups)
+    found, present = exclusive(one).leave_one_out(one.z, groups, moment=moment)
     plain = exclusive(one).scores(one.z)
+    moment = np.arange(len(one.z)) if moment is None else moment
     counts = one.statistics.counts + one.beta * (np.arange(groups.shape[1]) == groups.shape[1] - 1)
     for row in range(len(one.z)) if rows is None else rows:
-        if not groups[row].any():
+        keep = moment != moment[row]
+        leaving = groups[~keep].sum(axis=0)
+        if not leaving.any():
             assert present[row]
             assert np.array_equal(found[row], plain[row])
-        elif counts[groups[row].argmax()] <= 1:
+        elif (counts - leaving)[leaving > 0].min() <= 0:
             assert not present[row]
         else:
-            wanted = -distances(one, np.arange(len(one.z)) != row, one.z[row : row + 1])[0] / 2
+            wanted = -distances(one, keep, one.z[row : row + 1])[0] / 2
             assert present[row]
             assert found[row] == pytest.approx(wanted, rel=1e-8, abs=1e-8)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 14), st.integers(2, 4), st.booleans(), st.booleans())
+def test_exclusive_pictures_of_one_moment_are_left_out_together_as_in_refits(seed, inputs, concepts, is_open, closed):
+    one = one_kind(seed, inputs, concepts, open=is_open, closed=closed)
+    check_exclusive(one, moment=np.random.default_rng(seed).integers(0, 1 + len(one.z) // 2, len(one.z)))
 
 
 @pytest.mark.parametrize("is_open", [True, False])

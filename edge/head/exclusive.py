@@ -59,7 +59,7 @@ class Exclusive:
         ``white`` (n, d): the rows whitened. ``points`` begin with the concepts' means; those after them do not move
         when a row is left out. Rows whose moment is all that a group has are left out one by one, and not evaluable.
         """
-        member = groups.any(axis=1)
+        member = np.asarray(groups.any(axis=1))
         kind = groups.argmax(axis=1)
         evaluable = ~(member & (self.counts[np.minimum(kind, len(self.counts) - 1)] <= 1))
         left_out = member & evaluable
@@ -96,7 +96,7 @@ class Exclusive:
     def _without_moment(
         self, white: Array, leaving: Array, groups: NDArray[np.int64], centres: Array, points: Array
     ) -> Array:
-        """Distances of (m, d) rows to (P, d) points, without the (l, d) of them that are in ``groups``; all whitened."""
+        """Distances of (m, d) rows to (P, d) points without the (l, d) ``leaving``, of ``groups``; all whitened."""
         concepts = len(self.weights)
         change = Downdate.of(leaving, groups.argmax(axis=1), centres, self.counts)
         points = points.copy()

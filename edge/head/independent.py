@@ -114,7 +114,7 @@ class Independent:
 
     def not_alone(self, labels: NDArray[np.int8]) -> NDArray[np.bool_]:
         """(n, K) where a row is annotated and not the only one on its side."""
-        return (labels != -1) & (np.where(labels == SHOWN, self.n_shown, self.n_not) - 1 > 1e-9)
+        return np.asarray((labels != -1) & (np.where(labels == SHOWN, self.n_shown, self.n_not) - 1 > 1e-9))
 
     def left_out_distances(
         self, white: Array, labels: NDArray[np.int8], points: Array, moment: NDArray[np.intp] | None = None

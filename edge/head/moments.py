@@ -95,7 +95,7 @@ class Downdate:
             if left > 1e-9:  # residuals of a whole group add up to nothing
                 columns.append(residuals[kinds == kind].sum(axis=0, keepdims=True) / np.sqrt(left))
         u = np.concatenate(columns)
-        return cls(u, np.linalg.inv(np.eye(len(u)) - u @ u.T))
+        return cls(u, np.asarray(np.linalg.inv(np.eye(len(u)) - u @ u.T), dtype=np.float64))
 
     def products(self, a: Array, b: Array) -> Array:
         """(n, d) and (m, d) whitened rows -> (n, m) a'A^-1 b after the change."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,11 +20,8 @@ from edge.errors import (
     Conflict,
     EdgeError,
     InvalidArgument,
-    NotFound,
-    StoreCorrupt,
     StoreUnavailable,
 )
-from edge.image import decode
 from edge.store import NewInput, Store
 from edge.store.names import check_names
 from edge.types import BackboneCard, Concept, Finding, Input
@@ -178,37 +175,12 @@ class Engine:
         Interrupted, it goes on where it stopped. Annotations stay; models must be trained again. Returns how many
         embeddings were computed. Raises NotFound, BadBackbone, StoreCorrupt (a picture is gone).
         """
+        from edge.engine.recomputing import recompute
+
         new = catalogue.open_backbone(name, self.config)
-        inputs, sha256, size = self.store.inputs, new.card.sha256, new.card.embedding.size
-        done = 0
-        while True:
-            missing = inputs.missing_embeddings(sha256, size)
-            total = done + len(missing)
-            for start in range(0, len(missing), _BATCH):
-                part = inputs.by_number(missing[start : start + _BATCH])
-                rows = self._recomputed(new, part)
-                inputs.set_embeddings(rows, backbone_sha256=sha256)
-                done += len(rows)
-                if progress:
-                    progress(min(done, total), total)
-            if self.store.use_backbone(name, sha256, size):  # else another process has added some meanwhile
-                break
+        done = recompute(self.store, new, progress)
         self._backbone, self._learner = new, None
         return done
-
-    def _recomputed(self, backbone: Backbone, part: Mapping[int, Input]) -> list[tuple[int, bytes]]:
-        """Embeddings of inputs by number. A removed input whose picture is gone must not keep the others."""
-        rows = []
-        for number, one in part.items():
-            try:
-                rows.append((number, self._embed(backbone, self.store.inputs.read(one))))
-            except StoreCorrupt:
-                if self.store.inputs.visible(number):
-                    raise
-        return rows
-
-    def _embed(self, backbone: Backbone, data: bytes) -> bytes:
-        return backbone.embed(decode(data, backbone.card.preprocessing)[1]).tobytes()
 
     # --- inputs --------------------------------------------------------------------------------------------------
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from edge.errors import BadHead
 from edge.store.blobs import Blobs
+from edge.store.concepts import stamp
 from edge.store.database import Database, Row
 from edge.store.failures import translated
 from edge.store.files import TEMPORARY
-from edge.store.concepts import stamp
 from edge.store.models import Models
 from edge.types import UNKNOWN, Finding, VersionStatus
 

@@ -6,6 +6,7 @@ run under either are marked ``either_runtime``; where a runtime was named and is
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -72,6 +73,37 @@ def blob():
         rows, columns = (np.arange(length) * 8 // length for length in size)
         noise = generator.normal(0, 10, (*size, 3)) + blotches[rows][:, columns]
         return (np.array(colours[colour]) + noise).clip(0, 255).astype(np.uint8)
+
+    return make
+
+
+@pytest.fixture
+def taught(engine, blob):
+    """``engine`` with a trained model "colours" of two concepts that exclude each other, four pictures of each."""
+    for colour in ("red", "green"):
+        engine.add([blob(colour, seed) for seed in range(4)], concepts=[colour])
+    engine.create_model("colours", ["red", "green"], mutually_exclusive=True).train().wait()
+    return engine
+
+
+@pytest.fixture(scope="session")
+def fused():
+    """``fused(engine)``: what exporting "colours" would write, but for the backbone, which the fake one is no file of.
+
+    ``head`` replaces the head's bytes, any other argument that field of what the file says about itself.
+    """
+    from edge.engine.exporting import record_of
+    from edge.export.extend import Extension
+    from edge.export.record import CONCEPTS, HEAD
+
+    def make(engine: edge.Engine, *, head: bytes | None = None, **changes: object) -> bytes:
+        model = engine.model("colours")
+        record = record_of(model, *model.head(), engine.card, full_integer=False)
+        graph = Extension()
+        graph.inputs = (graph.tensor("x", (1, 4), "INT8", scale=1.0),)
+        graph.metadata(CONCEPTS, json.dumps({**json.loads(record.to_json()), **changes}).encode())
+        graph.metadata(HEAD, record.head if head is None else head)
+        return graph.finish(graph.inputs[0], "x")
 
     return make
 

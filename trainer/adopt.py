@@ -12,6 +12,7 @@ from edge.backbone.runtime import read_file
 from edge.backbone.tflite import TfliteBackbone
 from edge.errors import BadBackbone, Conflict, HardwareMissing, InvalidArgument, NotFound
 from edge.export.graph import TensorFacts, describe
+from edge.export.verify import check_structure
 from edge.types import BackboneCard, Fit, Preprocessing, Transform
 from trainer.data import pictures, shuffled
 from trainer.edgetpu import COMPILED
@@ -54,6 +55,7 @@ def adopt(options: AdoptOptions) -> BackboneCard:
     if options.without_embeddings and options.representative:
         raise InvalidArgument("--representative is of no use --without-embeddings; leave one of them out")
     data = read_file(options.file)
+    check_structure(data)
     name = _name(options)
     card = card_for(
         name,

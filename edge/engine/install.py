@@ -12,6 +12,7 @@ from edge.backbone.runtime import read_file
 from edge.engine.model import Model
 from edge.errors import BackboneChanged, BadBackbone, BadHead, Conflict, NotFound
 from edge.export.record import Record, is_share, read_record
+from edge.export.verify import check_structure
 from edge.head.trained import TrainedHead
 from edge.store.names import check_name, check_names
 from edge.store.records import evaluation_from
@@ -53,7 +54,9 @@ def read_head(path: Path) -> tuple[Record, TrainedHead]:
     """A fused file's record and head. Raises NotFound, BadBackbone (no TFLite file), BadHead (none inside, damaged)."""
     if not path.exists():
         raise NotFound(f"{path} does not exist; give a file that `edge export` or `trainer head` wrote")
-    record = read_record(read_file(path))
+    data = read_file(path)
+    check_structure(data)
+    record = read_record(data)
     head = TrainedHead.from_bytes(record.head)
     if head.concepts != record.concepts or head.mutually_exclusive != record.mutually_exclusive:
         raise BadHead(f"the head in {path} is not the one it describes; {_DAMAGED}")

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import struct
 import zipfile
 from dataclasses import asdict
 
@@ -10,42 +11,15 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tflite.Model import Model
 
 from edge import EdgeError
 from edge.backbone.fake import CARD
-from edge.engine.exporting import record_of
 from edge.engine.install import install
 from edge.errors import BackboneChanged, BadBackbone, BadHead, Conflict, InvalidArgument, NotFound
 from edge.export.extend import Extension
 from edge.export.record import CONCEPTS, HEAD, metadata_of
 from edge.head.trained import TrainedHead
-
-
-@pytest.fixture
-def taught(engine, blob):
-    """The fake backbone's store with a trained model "colours"."""
-    for colour in ("red", "green"):
-        engine.add([blob(colour, seed) for seed in range(4)], concepts=[colour])
-    engine.create_model("colours", ["red", "green"], mutually_exclusive=True).train().wait()
-    return engine
-
-
-def fused(engine, name="colours", **changes):
-    """What ``export`` would write, but for the backbone, which the fake one does not have. Also: the entries."""
-    model = engine.model(name)
-    record = record_of(model, *model.head(), engine.card, full_integer=False)
-    document = json.loads(record.to_json())
-    head_bytes = changes.pop("head", record.head)
-    document.update(changes)
-    return packed(json.dumps(document).encode(), head_bytes)
-
-
-def packed(document, head):
-    graph = Extension()
-    graph.inputs = (graph.tensor("x", (1, 4), "INT8", scale=1.0),)
-    graph.metadata(CONCEPTS, document)
-    graph.metadata(HEAD, head)
-    return graph.finish(graph.inputs[0], "x")
 
 
 def state(engine):
@@ -93,37 +67,46 @@ def test_a_backbone_without_concepts(taught, tmp_path):
     refused(taught, tmp_path, graph.finish(graph.inputs[0], "x"), BadHead, "no concepts")
 
 
-def test_a_head_made_for_another_backbone(taught, tmp_path):
+def test_a_graph_that_would_lead_a_runtime_out_of_the_file(taught, tmp_path, fused):
+    data = bytearray(fused(taught))
+    tensor = Model.GetRootAs(data, 0).Subgraphs(0).Tensors(0)._tab
+    struct.pack_into("<I", data, tensor.Pos + tensor.Offset(4), 1 << 30)  # where its shape is
+    refused(taught, tmp_path, data, BadBackbone, "an offset leaves the file")
+
+
+def test_a_head_made_for_another_backbone(taught, tmp_path, fused):
     card = {**json.loads(metadata_of(fused(taught))[CONCEPTS])["card"], "sha256": "1" * 64, "name": "other"}
     refused(taught, tmp_path, fused(taught, card=card), BackboneChanged, "edge backbone use other")
 
 
-def test_a_head_that_reads_the_backbone_in_another_way(taught, tmp_path):
+def test_a_head_that_reads_the_backbone_in_another_way(taught, tmp_path, fused, fused_with):
     head = TrainedHead.from_bytes(metadata_of(fused(taught))[HEAD])
     object.__setattr__(head.spec.parts[0], "transform", "l2")
     data = fused_with(taught, head.to_bytes())
     refused(taught, tmp_path, data, BadHead, "another way")
 
 
-def fused_with(engine, head):
-    return fused(engine, head=head, head_sha256=hashlib.sha256(head).hexdigest())
+@pytest.fixture
+def fused_with(fused):
+    """``fused`` around a head, with that head's checksum."""
+    return lambda engine, head: fused(engine, head=head, head_sha256=hashlib.sha256(head).hexdigest())
 
 
-def test_concepts_that_differ_from_the_models(taught, tmp_path):
+def test_concepts_that_differ_from_the_models(taught, tmp_path, fused):
     taught.create_model("others", ["red", "blue"], mutually_exclusive=True)
     refused(taught, tmp_path, fused(taught), Conflict, "--name", name="others")
 
 
-def test_output_that_differs_from_the_models(taught, tmp_path):
+def test_output_that_differs_from_the_models(taught, tmp_path, fused):
     taught.create_model("others", ["red", "green"])
     refused(taught, tmp_path, fused(taught), Conflict, "mutually exclusive", name="others")
 
 
-def test_a_name_that_cannot_be_a_models(taught, tmp_path):
+def test_a_name_that_cannot_be_a_models(taught, tmp_path, fused):
     refused(taught, tmp_path, fused(taught, model="../up"), InvalidArgument)
 
 
-def test_concepts_in_the_head_that_the_record_does_not_have(taught, tmp_path):
+def test_concepts_in_the_head_that_the_record_does_not_have(taught, tmp_path, fused):
     refused(taught, tmp_path, fused(taught, concepts=["red", "blue"], counts={}), BadHead, "not the one it describes")
 
 
@@ -147,7 +130,7 @@ def test_concepts_in_the_head_that_the_record_does_not_have(taught, tmp_path):
     ],
     ids=json.dumps,
 )
-def test_an_evaluation_that_cannot_be(taught, tmp_path, change):
+def test_an_evaluation_that_cannot_be(taught, tmp_path, change, fused):
     evaluation = json.loads(metadata_of(fused(taught))[CONCEPTS])["evaluation"]
     refused(taught, tmp_path, fused(taught, evaluation={**evaluation, **change}), BadHead, "evaluation")
 
@@ -191,11 +174,11 @@ def head_of(**changes):
     ],
     ids=lambda one: next(iter(one)),
 )
-def test_a_head_with_impossible_numbers(taught, tmp_path, changes):
+def test_a_head_with_impossible_numbers(taught, tmp_path, changes, fused_with):
     refused(taught, tmp_path, fused_with(taught, head_of(**changes)), BadHead)
 
 
-def test_a_head_that_unpacks_to_gigabytes(taught, tmp_path):
+def test_a_head_that_unpacks_to_gigabytes(taught, tmp_path, fused_with):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("weights.npy", "w") as entry:
         for _ in range(300):
@@ -205,13 +188,13 @@ def test_a_head_that_unpacks_to_gigabytes(taught, tmp_path):
 
 
 @pytest.mark.parametrize("body", [b"", b"not a zip", b"PK\x03\x04" + bytes(40)], ids=len)
-def test_a_head_that_is_no_archive(taught, tmp_path, body):
+def test_a_head_that_is_no_archive(taught, tmp_path, body, fused_with):
     refused(taught, tmp_path, fused_with(taught, b"edge-head-1\n" + hashlib.sha256(body).digest() + body), BadHead)
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
-def test_any_damage_is_refused_or_harmless(taught, tmp_path, data):
+def test_any_damage_is_refused_or_harmless(taught, fused, tmp_path, data):
     """Bytes flipped or cut anywhere: an error of ours, or the head as it was."""
     whole = bytearray(fused(taught))
     if data.draw(st.booleans()):

@@ -3,31 +3,12 @@
 import pytest
 
 from edge import Engine
-from edge.engine.exporting import record_of
-from edge.export.extend import Extension
-from edge.export.record import CONCEPTS, HEAD
 
 
 @pytest.fixture
-def taught(engine, blob):
-    """The fake backbone's store with a trained model "colours"."""
-    for colour in ("red", "green"):
-        engine.add([blob(colour, seed) for seed in range(4)], concepts=[colour])
-    engine.create_model("colours", ["red", "green"], mutually_exclusive=True).train().wait()
-    return engine
-
-
-@pytest.fixture
-def file(taught, tmp_path):
-    """What ``export`` would write, but for the backbone, which the fake one does not have as a file."""
-    model = taught.model("colours")
-    record = record_of(model, *model.head(), taught.card, full_integer=False)
-    graph = Extension()
-    graph.inputs = (graph.tensor("x", (1, 4), "INT8", scale=1.0),)
-    graph.metadata(CONCEPTS, record.to_json())
-    graph.metadata(HEAD, record.head)
+def file(taught, fused, tmp_path):
     path = tmp_path / "given.tflite"
-    path.write_bytes(graph.finish(graph.inputs[0], "x"))
+    path.write_bytes(fused(taught))
     return path
 
 

@@ -15,13 +15,17 @@ from edge.store.database import Database, Row
 from edge.store.failures import translated
 from edge.store.files import TEMPORARY
 from edge.store.models import Models
-from edge.types import UNKNOWN, Finding, VersionStatus
+from edge.types import UNKNOWN, Finding, VersionInfo, VersionStatus
 
 _ORPHAN_SECONDS = 3600
 _LOW_SPACE = 64 << 20
 _LABELS = (
     "SELECT a.input, a.concept, a.value FROM annotations a JOIN inputs i ON i.number = a.input "
     "WHERE i.removed_at IS NULL"
+)
+_FAIL = (
+    "UPDATE versions SET status = ?, reason = ?, head = NULL, evaluation = NULL, trained_at = NULL "
+    "WHERE number = ? AND model = (SELECT number FROM models WHERE name = ?)"
 )
 _LOGGED = "SELECT input, concept, after, max(number) FROM changes GROUP BY input, concept"
 
@@ -46,7 +50,7 @@ class Health:
         yield _finding("references", not broken, f"{len(broken)} rows point nowhere")
         yield self._log(repair)
         yield self._pictures(deep)
-        yield self._heads()
+        yield self._heads(repair)
         yield self._leftovers(repair)
         free = shutil.disk_usage(self._path).free
         yield _finding("space", free > _LOW_SPACE, f"{free >> 20} MiB free on the disk")
@@ -100,16 +104,35 @@ class Health:
         except OSError:
             return False
 
-    def _heads(self) -> Finding:
-        bad = []
+    def _heads(self, repair: bool) -> Finding:
+        """A version whose head is lost must not be what ``predict`` uses, when an older one is whole."""
+        bad = list(self._bad_heads())
+        if not bad:
+            return Finding("heads", "ok", "every trained version has its head")
+        lost = [(version, error) for version, error in bad if _is_lost(error)]
+        if not repair or not lost:
+            more = f" ({len(bad)} such heads)" if len(bad) > 1 else ""
+            mend = "; edge doctor --repair marks it as failed" if lost else ""
+            return Finding("heads", "problem", f"{bad[0][1]}{more}{mend}")
+        with translated(), self._models.changing_heads(), self._database.write() as connection:
+            lost = [(version, error) for version, error in self._bad_heads() if _is_lost(error)]
+            for version, error in lost:
+                connection.execute(_FAIL, (VersionStatus.FAILED.value, str(error), version.number, version.model))
+                connection.execute(
+                    "UPDATE models SET pinned = NULL WHERE name = ? AND pinned = ?", (version.model, version.id)
+                )
+        names = ", ".join(f"{version.model} {version.id}" for version, _ in lost)
+        text = f"marked as failed, for their heads are lost: {names}; train again"
+        return Finding("heads", "ok", text, repaired=True)
+
+    def _bad_heads(self) -> Iterator[tuple[VersionInfo, BadHead]]:
         for model in self._models.all():
             for version in self._models.versions(model.name):
                 if version.status is VersionStatus.TRAINED:
                     try:
                         self._models.head(version)
                     except BadHead as error:
-                        bad.append(str(error))
-        return _finding("heads", not bad, bad[0] if bad else "every trained version has its head")
+                        yield version, error
 
     def _leftovers(self, repair: bool) -> Finding:
         """Bytes no row knows: what a crash left. Younger than an hour they may be somebody's work in progress."""
@@ -141,6 +164,12 @@ class Health:
             return file.stat().st_mtime < self._clock().timestamp() - _ORPHAN_SECONDS
         except OSError:
             return False
+
+
+def _is_lost(error: BadHead) -> bool:
+    """Gone, or not what was written; not merely out of reach, for want of a permission or by a failing disk."""
+    cause = error.__cause__
+    return not isinstance(cause, OSError) or isinstance(cause, FileNotFoundError)
 
 
 def _finding(check: str, good: bool, message: str) -> Finding:

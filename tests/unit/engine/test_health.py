@@ -144,6 +144,17 @@ def test_a_head_that_cannot_be_read_is_named(filled):
     assert "heads" in found
 
 
+def test_after_repair_an_older_version_answers_for_one_whose_head_is_damaged(filled, blob):
+    model = filled.model("warm")
+    (older,) = (filled.store.path / "versions").glob("*.head")
+    filled.add(blob("red", 77), concepts=["red"])
+    model.train().wait()
+    (newer,) = set((filled.store.path / "versions").glob("*.head")) - {older}
+    newer.write_bytes(b"nothing")
+    assert not problems(filled.doctor(repair=True))
+    assert filled.model("warm").predict(blob("red", 78)).version == "v1"
+
+
 def test_a_version_of_another_backbone_is_a_note(filled):
     rows(filled, "UPDATE versions SET backbone_sha256 = ?", "1" * 64)
     assert findings(filled.doctor())["versions"].level == "note"

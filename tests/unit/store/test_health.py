@@ -64,6 +64,28 @@ def test_a_missing_head_is_a_problem(filled):
     assert _finding(filled, "heads").level == "problem"
 
 
+@pytest.mark.parametrize("damage", [b"other", None], ids=["damaged", "missing"])
+def test_a_version_whose_head_is_lost_is_marked_as_failed_by_repair(filled, damage):
+    path = next((filled.path / "versions").glob("*.head"))
+    path.unlink() if damage is None else path.write_bytes(damage)
+    filled.models.pin("pets", "v1")
+    finding = _finding(filled, "heads", repair=True)
+    assert (finding.level, finding.repaired, "pets v1" in finding.message) == ("ok", True, True)
+    version = filled.models.version("pets", "v1")
+    assert (version.status, version.trained_at) == (VersionStatus.FAILED, None)
+    assert "train the model again" in version.reason
+    assert filled.models.get("pets").pinned_version is None
+    assert _finding(filled, "heads").message == "every trained version has its head"
+
+
+def test_a_head_that_is_out_of_reach_is_not_given_up(filled):
+    path = next((filled.path / "versions").glob("*.head"))
+    path.unlink()
+    path.mkdir()  # reading it fails, as on a disk that does not answer
+    assert _finding(filled, "heads", repair=True).level == "problem"
+    assert filled.models.version("pets", "v1").status is VersionStatus.TRAINED
+
+
 def test_rows_that_point_nowhere_are_a_problem(filled):
     connection = filled._database.connection
     connection.execute("PRAGMA foreign_keys = OFF")

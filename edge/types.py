@@ -285,3 +285,52 @@ class Finding:
     level: Literal["ok", "note", "problem"]
     message: str
     repaired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """An annotation that the rest of the evidence contradicts.
+
+    ``given``: 1 or 0, what was said; ``value`` of the concept in [0, 1] by a head that has not seen the picture;
+    ``rival``: the concept of an exclusive model that it resembles more, with ``rival_value``; ``score``: log odds that
+    the annotation is wrong. ``reason`` in words. ``nearest``: ids of the taught inputs most like it, nearest first.
+    """
+
+    input_id: str
+    concept_id: str
+    given: int
+    value: float
+    rival: str | None
+    rival_value: float | None
+    score: float
+    reason: str
+    nearest: tuple[str, ...]
+
+
+RemarkKind = Literal[
+    "disagreeing", "near-duplicates", "imbalance", "too-few", "tiny", "blurred", "confused", "missed", "false-alarms"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something about the pictures a model is taught with; ``concepts`` and ``inputs`` (ids) are those it is about."""
+
+    kind: RemarkKind
+    message: str
+    concepts: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What is wrong with what a model is taught, and what to do about it.
+
+    ``suspects``: the worst first, at most as many as were asked for, of ``suspect_count``; None where nobody looked.
+    ``next``: what to photograph or to correct next, most useful first.
+    """
+
+    suspects: tuple[Suspect, ...] | None
+    suspect_count: int
+    remarks: tuple[Remark, ...]
+    next: tuple[str, ...]

@@ -192,7 +192,9 @@ def _parity_lines(parity: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
-    yield f"{evaluation.method}: accuracy {_percent(evaluation.accuracy)} of {evaluation.inputs} pictures"
+    from trainer.head import accuracy_line
+
+    yield accuracy_line(evaluation)
     for one in evaluation.concepts:
         yield (
             f"  {one.id}: precision {_percent(one.precision)}, recall {_percent(one.recall)}, "

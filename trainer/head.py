@@ -57,7 +57,7 @@ class HeadReport:
 
 
 def accuracy_line(evaluation: Evaluation) -> str:
-    """ "held-out: 93.3 % of 30 pictures right (78.7 to 98.2)", or why there is no such figure."""
+    """ "held-out: 93.3 % right on 30 pictures (95 % interval 78.7 to 98.2)", or why there is no such figure."""
     if evaluation.accuracy is None or evaluation.accuracy_interval is None:
         return f"{evaluation.method}: accuracy cannot be determined from {evaluation.inputs} pictures"
     low, high = evaluation.accuracy_interval

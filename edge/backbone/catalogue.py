@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from edge.backbone.base import Backbone
     from edge.config import Config
+    from edge.errors import EdgeError
     from edge.types import BackboneCard
 
 # name -> class, for backbones that are code and not a file
@@ -30,14 +31,23 @@ def folders(config: Config) -> tuple[Path, ...]:
     return (Path(config.backbones), packaged) if config.backbones else (packaged,)
 
 
-def cards(config: Config) -> Iterator[tuple[Path, BackboneCard]]:
-    """(folder, card) of every backbone found; a name found twice counts where it is found first."""
+def cards(config: Config, broken: list[EdgeError] | None = None) -> Iterator[tuple[Path, BackboneCard]]:
+    """(folder, card) of every backbone found; a name found twice counts where it is found first.
+
+    Cards that cannot be read are left out; ``broken`` is given what is wrong with each, its file named.
+    """
     seen = set()
     for folder in folders(config):
         for path in sorted(folder.glob("*.toml")):
             if path.stem not in seen and path.with_suffix(".tflite").exists():
                 seen.add(path.stem)
-                yield folder, read_card(path)
+                try:
+                    card = read_card(path)
+                except (BadBackbone, NotFound) as error:
+                    if broken is not None:
+                        broken.append(error)
+                    continue
+                yield folder, card
 
 
 def find_card(name: str, config: Config) -> tuple[Path, BackboneCard]:

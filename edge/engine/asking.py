@@ -30,14 +30,14 @@ def predict_many(
     version: str | None = None,
     min_value: float = 0.0,
     max_concepts: int | None = None,
-    select: Iterable[str] = (),
+    select: str | Iterable[str] = (),
     progress: Progress | None = None,
 ) -> Predicted:
     """``Model.predict`` of every path. A bad file is listed in ``refused``; if there is only one path, it raises.
 
     Raises as ``Model.predict`` does for everything that is not about a single file.
     """
-    wanted = tuple(select)
+    wanted = (select,) if isinstance(select, str) else tuple(select)
     model.check_output(version, min_value, max_concepts, wanted)
     found: list[Prediction] = []
     refused: list[tuple[str, str]] = []

@@ -165,6 +165,17 @@ def test_backbones_are_listed_before_there_is_a_store(answer, edge):
     assert "224 x 224" in edge("backbone", "list").stdout
 
 
+def test_a_backbone_whose_card_is_broken_is_named_beside_the_others(answer, edge, tmp_path, monkeypatch):
+    monkeypatch.setenv("EDGE_BACKBONES", str(tmp_path / "adopted"))
+    (tmp_path / "adopted").mkdir()
+    (tmp_path / "adopted" / "mine.toml").write_text("name = ")
+    (tmp_path / "adopted" / "mine.tflite").touch()
+    found = answer("backbone", "list")
+    assert "efficientnet-lite0-224" in {one["name"] for one in found["backbones"]}
+    assert ["mine.toml" in reason for reason in found["broken"]] == [True]
+    assert "left out: " in edge("backbone", "list").stdout
+
+
 @pytest.mark.either_runtime
 def test_another_backbone_keeps_what_was_said_and_asks_for_training(edge, answer, trained):
     before = answer("inputs")

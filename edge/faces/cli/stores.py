@@ -12,6 +12,7 @@ from edge.faces.cli.progress import progress
 from edge.faces.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
+    from edge.errors import EdgeError
     from edge.types import BackboneCard, Finding
 
 
@@ -49,8 +50,10 @@ def backbone_list(session: Session) -> None:
             used: str | None = engine.backbone_name
     except NotFound:  # before init, to choose one
         used = None
-    found = [card for _, card in cards(config)]
-    session.show({"backbones": found, "in_use": used}, _cards(found, used))
+    broken: list[EdgeError] = []
+    found = [card for _, card in cards(config, broken)]
+    lines = [*_cards(found, used), *(text.safe(f"left out: {error}") for error in broken)]
+    session.show({"backbones": found, "in_use": used, "broken": [str(error) for error in broken]}, lines)
 
 
 def _cards(found: list[BackboneCard], used: str | None) -> Iterator[str]:
@@ -85,7 +88,7 @@ def backbone_use(session: Session, name: str) -> None:
 
 
 @click.command()
-@click.option("--repair", is_flag=True, help="Mend what can be mended: missing embeddings, leftovers, snapshots.")
+@click.option("--repair", is_flag=True, help="Mend what can be: missing embeddings, leftovers, lost heads, snapshots.")
 @pass_session
 def doctor(session: Session, repair: bool) -> int:
     """Check machine, backbone and store."""

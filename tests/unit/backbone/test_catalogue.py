@@ -68,6 +68,19 @@ def test_a_card_without_its_network_is_not_listed(adopted):
     assert all(place != folder for place, _ in catalogue.cards(config))
 
 
+def test_a_broken_card_is_named_and_does_not_hide_the_others(adopted):
+    folder, config = adopted
+    (folder / f"{SMALL}.toml").write_text("name = ")
+    (folder / "other.tflite").touch()
+    (folder / "other.toml").write_text("")
+    broken = []
+    assert [card.name for _, card in catalogue.cards(config, broken)] == [DEFAULT_BACKBONE]
+    assert [
+        str(folder / name) in str(error) for name, error in zip((f"{SMALL}.toml", "other.toml"), broken, strict=True)
+    ]
+    assert [card.name for _, card in catalogue.cards(config)] == [DEFAULT_BACKBONE]
+
+
 @pytest.mark.parametrize("name", ["no", "", "../secret", "a/b", "/etc/passwd", "a\0b", "..", "x" * 5000])
 def test_a_name_that_is_none_lists_the_ones_there_are(tmp_path, config, name):
     (tmp_path / "secret.toml").write_text("")

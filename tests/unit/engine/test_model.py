@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import edge
+from edge.engine.asking import predict_many
 from edge.engine.learning import Learner
 from edge.errors import BackboneChanged, BadHead, CannotTrain, InvalidArgument, NotFound, NotTrained
 from edge.types import VersionStatus
@@ -172,6 +173,14 @@ def test_an_answer_is_shortened_as_asked(taught, blob):
     assert [one.id for one in taught.predict(picture, select=(one for one in ["green"])).concepts] == ["green"]
     assert [one.id for one in taught.predict(picture, min_value=0.5).concepts] == ["red"]
     assert taught.predict(picture, min_value=1.0).concepts == ()
+
+
+@pytest.mark.parametrize("select", ["green", ["green"], ("green",)], ids=str)
+def test_a_single_concept_can_be_asked_of_many_pictures(taught, saved, blob, select):
+    taught.train().wait()
+    paths = [saved(f"{number}.png", blob("red", number)) for number in (50, 51)]
+    found = predict_many(taught, paths, select=select).predictions
+    assert [[one.id for one in each.concepts] for each in found] == [["green"], ["green"]]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Pictures of every kind become the backbone's input."""
 
 import io
+import subprocess
+import sys
 from functools import cache
 
 import numpy as np
@@ -227,6 +229,32 @@ def test_a_gif_shows_its_first_picture():
     pixels = decode(encoded(first, "GIF", save_all=True, append_images=[second]), SQUARE)[1]
     assert pixels[..., 0].min() > 200
     assert pixels[..., 2].max() < 50
+
+
+def test_a_phones_jpeg_of_several_pictures_shows_its_first():
+    """Phones put a depth map or a second exposure behind the picture, listed in an APP2 segment."""
+    first, second = photograph().crop((0, 0, 400, 300)), Image.new("RGB", (400, 300), "red")
+    several = encoded(first, "MPO", save_all=True, append_images=[second], quality=90, exif=exif(x0112=6))
+    assert b"MPF\0" in several
+    facts, pixels = decode(several, WIDE)
+    assert (facts.media_type, facts.width, facts.height) == ("image/jpeg", 300, 400)
+    assert np.array_equal(pixels, decode(encoded(first, "JPEG", quality=90, exif=exif(x0112=6)), WIDE)[1])
+
+
+_OPEN_FIRST = """
+import sys
+from edge.image import prepare
+from edge.types import Preprocessing
+print(prepare(sys.stdin.buffer.read(), Preprocessing(8, 8)).shape)
+"""
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_opens_as_the_first_picture_of_a_process(kind):
+    """Readers of other formats than JPEG's are loaded when a picture asks for them."""
+    data = encoded(photograph().resize((30, 20)), kind)
+    done = subprocess.run([sys.executable, "-c", _OPEN_FIRST], input=data, capture_output=True, check=True)
+    assert done.stdout.decode().strip() == "(8, 8, 3)"
 
 
 @pytest.mark.parametrize("kind", FORMATS)

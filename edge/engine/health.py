@@ -198,7 +198,7 @@ def _versions(engine: Engine) -> Findings:
 def _statistics(engine: Engine, repair: bool) -> Findings:
     """Snapshots are caches: a bad one costs a rebuild at the next training and nothing else."""
     from edge.errors import BadHead
-    from edge.head.statistics import Statistics
+    from edge.head.statistics import Statistics, snapshot_concepts
 
     card, inputs, models = engine.card, engine.store.inputs, engine.store.models
     bad = []
@@ -206,13 +206,13 @@ def _statistics(engine: Engine, repair: bool) -> Findings:
         snapshot, info = models.load_snapshot(model.name), model.info
         if snapshot is None:
             continue
-        empty = Statistics(
-            info.concepts,
-            card.embedding,
-            mutually_exclusive=info.mutually_exclusive,
-            closed_environment=info.closed_environment,
-        )
         try:
+            empty = Statistics(
+                snapshot_concepts(snapshot),  # those of the model may have changed since
+                card.embedding,
+                mutually_exclusive=info.mutually_exclusive,
+                closed_environment=info.closed_environment,
+            )
             good = empty.restore(snapshot, backbone_sha256=card.sha256) <= inputs.last_change()
         except (BadHead, ValueError, KeyError, OSError, EOFError):
             good = False

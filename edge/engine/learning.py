@@ -11,7 +11,7 @@ import numpy as np
 
 from edge.errors import BadHead, EdgeError
 from edge.head.background import Background
-from edge.head.statistics import Statistics
+from edge.head.statistics import Statistics, snapshot_concepts
 from edge.head.training import SAMPLE, Rows, Training, evaluation_sample, train
 from edge.metrics import Scored, evaluate
 from edge.store import Store
@@ -101,25 +101,27 @@ class Learner:
         """Statistics up to the newest change: replayed from what is kept or stored, rebuilt when in doubt."""
         until = self._store.inputs.last_change()
         fresh = self._start(model)
-        if fresh.watermark < int(self._store.setting("purged") or 0):
+        if fresh.watermark == 0 or fresh.watermark < int(self._store.setting("purged") or 0):
             fresh = _Fresh(self._empty(model), 0, 0)
-        if fresh.watermark == 0:
             self._rebuild(model, fresh)
         else:
-            self._replay(model, fresh, until)
+            self._replay(fresh, until)
+            if fresh.statistics.concepts != model.concepts:
+                fresh = self._regrouped(model, fresh)
         fresh.watermark = until
         self._kept = (model, fresh)
         return fresh
 
     def _start(self, model: ModelInfo) -> _Fresh:
+        """What is kept of the model, or stored; it may be from before its concepts changed."""
         if self._kept is not None and self._same(self._kept[0], model):
             # taken out while it changes, so that a failure half way leaves nothing half updated
             fresh, self._kept = self._kept[1], None
             return fresh
-        statistics = self._empty(model)
         snapshot = self._store.models.load_snapshot(model.name)
         if snapshot is not None:
             try:
+                statistics = self._empty(replace(model, concepts=snapshot_concepts(snapshot)))
                 watermark = statistics.restore(snapshot, backbone_sha256=self._card.sha256)
                 if watermark <= self._store.inputs.last_change():
                     return _Fresh(statistics, watermark, 0)
@@ -129,7 +131,17 @@ class Learner:
 
     @staticmethod
     def _same(one: ModelInfo, other: ModelInfo) -> bool:
-        return (one.name, one.concepts, one.created_at) == (other.name, other.concepts, other.created_at)
+        return (one.name, one.created_at) == (other.name, other.created_at)
+
+    def _regrouped(self, model: ModelInfo, fresh: _Fresh) -> _Fresh:
+        """Statistics of now under other concepts: only pictures that are something else under them are read."""
+        old, new = fresh.statistics, self._empty(model)
+        every = tuple(dict.fromkeys((*old.concepts, *new.concepts)))
+        numbers, _, labels = self._store.inputs.labels(every)
+        before, after = (labels[:, [every.index(c) for c in one.concepts]] for one in (old, new))
+        change = new.take_over(old, before, after)
+        new.regroup(change, self._embeddings([numbers[row] for row in change.rows]))
+        return _Fresh(new, fresh.watermark, fresh.unsaved + len(numbers))  # what is stored is for the old concepts
 
     def _empty(self, model: ModelInfo) -> Statistics:
         return Statistics(
@@ -146,8 +158,8 @@ class Learner:
             fresh.statistics.update(self._embeddings(numbers[part]), None, labels[part])
         fresh.unsaved += len(numbers)
 
-    def _replay(self, model: ModelInfo, fresh: _Fresh, until: int) -> None:
-        changes = self._store.inputs.label_changes(fresh.watermark, until, model.concepts)
+    def _replay(self, fresh: _Fresh, until: int) -> None:
+        changes = self._store.inputs.label_changes(fresh.watermark, until, fresh.statistics.concepts)
         for start in range(0, len(changes), _CHUNK):
             part = changes[start : start + _CHUNK]
             before = np.array([one.before for one in part], dtype=np.int8)

@@ -7,7 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,17 @@ from edge.types import NOT_SHOWN, SHOWN, EmbeddingSpec
 Labels = NDArray[np.int8]
 _CHUNK = 1024
 _MAGIC = b"edge-statistics-1\n"
+_UNREADABLE = (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile)
+
+
+@dataclass(frozen=True, eq=False)
+class Regrouping:
+    """Inputs whose groups differ under other concepts: (m,) ``rows`` of the labels given, (m, G) changes of
+    ``groups``, (m,) of being ``counted``."""
+
+    rows: NDArray[np.intp]
+    groups: NDArray[np.int64]
+    counted: NDArray[np.int64]
 
 
 class Statistics:
@@ -72,16 +83,51 @@ class Statistics:
             z = on_grid(transform(embeddings[rows], self.spec))
             self.update_unit(z, None if before is None else before[rows], None if after is None else after[rows])
 
+    def take_over(self, old: Statistics, before: Labels, after: Labels) -> Regrouping:
+        """Become what ``old`` is under other concepts, and say which inputs must be read for that.
+
+        ``before`` (n, K) and ``after`` (n, K') are the labels of all inputs of the store under the concepts of
+        ``old``, whose sums are used up, and of this one. Inputs whose groups stay cost nothing; the others are in the
+        answer, and ``regroup`` with their embeddings completes the change.
+        """
+        were, are = old.groups(before), self.groups(after)
+        kept = np.zeros_like(are)
+        for place, group in enumerate(self._names()):
+            if group in old._names():
+                index = old._names().index(group)
+                kept[:, place] = were[:, index]
+                self.counts[place], self.sums[place] = old.counts[index], old.sums[index]
+        self.n, self.total, self.scatter = old.n, old.total, old.scatter
+        counted = np.asarray(are.any(axis=1).astype(np.int64) - were.any(axis=1))
+        rows = np.flatnonzero((kept != are).any(axis=1) | (counted != 0))
+        return Regrouping(rows, (are - kept)[rows], counted[rows])
+
+    def regroup(self, change: Regrouping, embeddings: NDArray[np.int8]) -> None:
+        """Complete ``take_over``: (m, d) int8 embeddings of the rows it named, in their order."""
+        for start in range(0, len(embeddings), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            z = on_grid(transform(embeddings[part], self.spec))
+            self._add(z, change.groups[part], change.counted[part])
+
+    def _names(self) -> list[tuple[str, int]]:
+        """What each group is, the same under whatever other concepts."""
+        shown = [(concept, SHOWN) for concept in self.concepts]
+        rest = [("", NOT_SHOWN)] if self.mutually_exclusive else [(concept, NOT_SHOWN) for concept in self.concepts]
+        return shown + rest
+
     def update_unit(self, z: NDArray[np.float64], before: Labels | None, after: Labels | None) -> None:
         """``update`` for rows that are on the grid already: z (n, d) float64."""
         unknown = np.full((len(z), len(self.concepts)), -1, dtype=np.int8)
         old = self.groups(unknown if before is None else before)
         new = self.groups(unknown if after is None else after)
-        counted = new.any(axis=1).astype(np.int64) - old.any(axis=1)
+        self._add(z, new - old, np.asarray(new.any(axis=1).astype(np.int64) - old.any(axis=1)))
+
+    def _add(self, z: NDArray[np.float64], groups: NDArray[np.int64], counted: NDArray[np.int64]) -> None:
+        """(n, G) changes of membership and (n,) of being counted, each in {1, 0, -1}."""
         self.n += int(counted.sum())
         self.total += counted @ z
-        self.counts += (new - old).sum(axis=0)
-        self.sums += (new - old).T @ z
+        self.counts += groups.sum(axis=0)
+        self.sums += groups.T @ z
         for sign in (1, -1):
             part = z[counted == sign]
             if len(part):
@@ -123,7 +169,7 @@ class Statistics:
                 arrays = {name: file[name] for name in file.files}
             header = json.loads(arrays["header"].tobytes())
             watermark, n = int(header["watermark"]), int(header["n"])
-        except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+        except _UNREADABLE as error:
             raise BadHead(f"the statistics snapshot cannot be read ({error}); it is rebuilt") from error
         self._take(arrays, header, watermark, n, backbone_sha256)
         return watermark
@@ -146,6 +192,15 @@ class Statistics:
         self.total, self.counts, self.sums = arrays["total"], arrays["counts"], arrays["sums"]
         self.scatter[upper] = arrays["upper"]
         self.scatter.T[upper] = arrays["upper"]
+
+
+def snapshot_concepts(data: bytes) -> tuple[str, ...]:
+    """The concepts a snapshot was made for, the rest of it unchecked. Raises BadHead."""
+    try:
+        with np.load(io.BytesIO(data[len(_MAGIC) + 32 :]), allow_pickle=False) as file:
+            return tuple(str(concept) for concept in json.loads(file["header"].tobytes())["concepts"])
+    except _UNREADABLE as error:
+        raise BadHead(f"the statistics snapshot cannot be read ({error}); it is rebuilt") from error
 
 
 def _resolved(shown: NDArray[np.bool_], not_shown: NDArray[np.bool_], closed: bool) -> NDArray[np.bool_]:

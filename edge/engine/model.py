@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from edge.backbone.base import Backbone
+    from edge.engine.choosing import Wanted
     from edge.engine.engine import Engine, Progress
     from edge.export.fuse import Exported
 
@@ -292,6 +293,12 @@ class Model:
         from edge.engine.heldout import evaluate_folder
 
         return evaluate_folder(self._engine.backbone, head, Path(folder), self._store.inputs.renamed(), progress)
+
+    def uncertain(self, *, limit: int = 20) -> Wanted:
+        """Unlabelled inputs, those it would learn most from first; see ``edge.engine.choosing.uncertain``."""
+        from edge.engine.choosing import uncertain
+
+        return uncertain(self._engine, self.name, limit=limit)
 
     # --- look back -----------------------------------------------------------------------------------------------
 

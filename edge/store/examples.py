@@ -84,6 +84,22 @@ class Examples:
                         labels[place[number], columns[concept]] = value
         return numbers, [ids[number] for number in numbers], labels
 
+    def unlabelled(self, concepts: Sequence[str], limit: int) -> tuple[list[int], int]:
+        """Numbers of visible inputs about which nothing is said of any of the concepts, and how many there are.
+
+        Beyond ``limit`` the first in an order like shuffled that never changes.
+        """
+        with self._database.read():
+            columns = tuple(self._columns(concepts))
+            where = (
+                "FROM inputs WHERE removed_at IS NULL AND number NOT IN "
+                f"(SELECT input FROM annotations WHERE concept IN ({_marks(columns)}))"
+            )
+            row = self._database.row(f"SELECT count(*) {where}", columns)
+            order = _DRAWN.replace("input", "number")
+            rows = self._database.rows(f"SELECT number {where} ORDER BY {order} LIMIT ?", (*columns, limit))
+        return sorted(number for (number,) in rows), int(row[0]) if row is not None else 0
+
     def _drawn(self, columns: Mapping[int, int], limit: int) -> list[int]:
         each = limit // max(1, len(columns)) + 1
         while True:

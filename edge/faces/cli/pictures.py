@@ -14,6 +14,7 @@ from edge.faces.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
     from edge.engine import Added
+    from edge.engine.choosing import Wanted
     from edge.types import Input
 
 _SHORT = 12  # characters of an id that people see and may type
@@ -88,19 +89,48 @@ def annotate(
 @click.command()
 @click.option("--unlabelled", is_flag=True, help="Only those nothing was said about.")
 @click.option("--concept", metavar="NAME", help="Only those for which this concept was said to be shown or not.")
+@click.option("--uncertain", metavar="MODEL", help="Those to label next for this model, and why.")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="At most so many.")
 @click.option("--offset", type=click.IntRange(min=0), default=0, metavar="N", help="Leave out the first so many.")
 @pass_session
-def inputs(session: Session, unlabelled: bool, concept: str | None, limit: int | None, offset: int) -> None:
+def inputs(
+    session: Session, unlabelled: bool, concept: str | None, uncertain: str | None, limit: int | None, offset: int
+) -> None:
     """List stored pictures.
 
-    Oldest first; + in front of a concept says that it shows it, - that it does not.
+    Oldest first; + in front of a concept says that it shows it, - that it does not. With --uncertain: those a model
+    would learn most from first, 20 unless --limit says otherwise.
     """
+    if uncertain is not None:
+        if concept is not None:
+            raise click.UsageError("--concept does not go with --uncertain, which lists what nothing was said about")
+        _show_uncertain(session, uncertain, limit, offset)
+        return
     with session.open() as engine:
         found = engine.inputs(
             unlabelled=unlabelled, concept=concept, limit=-1 if limit is None else limit, offset=offset
         )
     session.show({"inputs": found}, text.table([_cells(one) for one in found]))
+
+
+def _show_uncertain(session: Session, model: str, limit: int | None, offset: int) -> None:
+    from edge.engine.choosing import LIMIT, uncertain
+    from edge.faces.documents import document
+
+    with session.open() as engine:
+        found = uncertain(engine, model, limit=LIMIT if limit is None else limit, offset=offset)
+    more = [{**document(one), **document(one.input)} for one in found.inputs]
+    for one in more:
+        del one["input"]
+    session.show({**document(found), "inputs": more}, _uncertain(found))
+
+
+def _uncertain(found: Wanted) -> Iterator[str]:
+    yield from text.table([(one.input.id[:_SHORT], one.reason, one.input.source) for one in found.inputs])
+    if not found.unlabelled:
+        yield text.safe(f"no picture is left of which nothing is said about the concepts of {found.model}")
+    elif found.considered < found.unlabelled:
+        yield f"chosen among {found.considered} of {found.unlabelled} pictures, always the same ones"
 
 
 def _cells(one: Input) -> tuple[str, str, str, str]:

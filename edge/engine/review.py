@@ -78,10 +78,10 @@ def review_held_out(evaluation: Evaluation, names: Mapping[str, str]) -> Review:
 def _suspects(
     material: Material, training: Training | None, found: Suspects | None, names: Mapping[str, str], limit: int
 ) -> tuple[tuple[Suspect, ...], int]:
-    """The worst ``limit``, and how many there are: annotations that the head contradicts, or that contradict others."""
+    """The worst ``limit``, and how many there are."""
     if training is None or found is None:
         return (), 0
-    chosen = np.flatnonzero(found.contradicted)
+    chosen = np.flatnonzero(found.suspicious)
     worst = chosen[: max(limit, 0)]
     near = _Nearest.of(material, found.rows[worst])
     writer = _Writer(material, found, near, names)

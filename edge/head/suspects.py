@@ -23,6 +23,10 @@ _USUAL = 0.02  # how unusual a confusion can count: 1 / _USUAL times at most
 _PSEUDO = 0.5  # pictures that say every concept is taken for each other equally often
 _PAIRED = 0.5  # more finds pictures in the wrong folder sooner, and single slips later
 _SURE = 1e-12
+
+SUSPICIOUS = 3.5
+"""Score from which a contradicted annotation is worth a look: with 5 % of the labels wrong, half of those above it are
+wrong, and 95 % of the wrong ones are above it; where concepts do not exclude each other, 44 % and 82 %."""
 _OF_ONE_MOMENT = 4.0  # log odds that two pictures of one moment show the same
 
 
@@ -32,8 +36,8 @@ class Suspects:
 
     ``rows``, ``columns``: input and concept; ``score``: log odds against what was said; ``value``: of the concept in
     [0, 1], by a head that has seen neither the input nor the strongest suspects; ``rival``: the column of an exclusive
-    model that the input resembles more, -1 where it is the annotation's own; ``contradicted``: the head answers
-    otherwise; ``conflicting``: the annotation is one of several of which at most one can hold. ``values`` (n, K).
+    model that the input resembles more, else -1; ``suspicious``: the head answers otherwise, and the score is above
+    ``SUSPICIOUS``; ``conflicting``: one of several annotations of which at most one can hold. ``values`` (n, K).
     """
 
     rows: Indices
@@ -41,7 +45,7 @@ class Suspects:
     score: Array
     value: Array
     rival: Indices
-    contradicted: Flags
+    suspicious: Flags
     conflicting: Flags
     values: Array
 
@@ -226,7 +230,7 @@ def _ordered(said: _Said, score: Array, values: Array, conflicting: Flags) -> Su
         score=np.concatenate([-np.log(np.maximum(values[rows, columns], _SURE)), score[order]]),
         value=np.concatenate([values[rows, columns], values[said.rows, said.columns][order]]),
         rival=np.concatenate([np.where(tops == columns, -1, tops), rival[order]]),
-        contradicted=np.concatenate([np.ones(len(rows), dtype=bool), against[order]]),
+        suspicious=np.concatenate([np.ones(len(rows), dtype=bool), (against & (score > SUSPICIOUS))[order]]),
         conflicting=np.concatenate([np.ones(len(rows), dtype=bool), np.zeros(len(order), dtype=bool)]),
         values=values,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge.faces.cli import failures, report, text
+from edge.faces.cli import failures, report, text, written
 from edge.faces.cli.progress import progress
 from edge.faces.cli.session import Session, pass_session
 
@@ -118,16 +118,30 @@ def _predictions(found: tuple[Prediction, ...]) -> Iterator[str]:
 @click.command()
 @click.argument("model", metavar="MODEL")
 @click.option("--folder", type=click.Path(path_type=Path), metavar="DIR", help="Measure on pictures kept aside.")
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with pictures, too.")
+@click.option("--suspects", type=click.IntRange(min=0), default=12, metavar="N", help="List at most so many (12).")
 @pass_session
-def evaluate(session: Session, model: str, folder: Path | None) -> None:
-    """Say how good the version in use is.
+def evaluate(session: Session, model: str, folder: Path | None, html: Path | None, suspects: int) -> None:
+    """Say how good the version in use is, and what would make it better.
 
     By leave-one-out on what it was taught with, or on a folder with one sub-folder per concept.
     """
+    from edge.engine.review import review, review_held_out
     from edge.faces.documents import document
 
+    if html is not None:
+        written.check(html)
     with session.open() as engine, progress("evaluating") as show:
         one = engine.model(model)
         info, _ = one.head()
         found = one.evaluate(folder, show)
-    session.show({"model": model, "version": info.id, **document(found)}, report.page(f"{model} {info.id}", found))
+        names = {concept.id: concept.name for concept in engine.concepts()}
+        if folder is None:
+            seen = review(engine, one, found, limit=suspects, progress=show)
+        else:
+            seen = review_held_out(found, names)
+        about = report.About(f"{model} {info.id}", found, seen, names)
+        if html is not None:
+            written.write(html, engine, about)
+    printed = {"model": model, "version": info.id, **document(found), **document(seen), "html": html}
+    session.show(printed, report.page(about, html))

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge.faces.cli import text
 
 if TYPE_CHECKING:
-    from edge.types import Confusion, Evaluation
+    from pathlib import Path
+
+    from edge.types import Confusion, Evaluation, Review, Suspect
+
+_SHORT = 12  # characters of an id that people see and may type
+_EACH = 5
 
 _HOW = {
     "leave-one-out": "each of its pictures judged as if it had not been taught",
@@ -16,9 +23,23 @@ _HOW = {
 }
 
 
-def page(title: str, found: Evaluation) -> Iterator[str]:
-    """Everything an evaluation says."""
-    yield text.safe(f"{title}, {text.plural(found.inputs, 'picture')}, {_HOW[found.method]}")
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a page is about; ``names``: concept id -> name."""
+
+    title: str
+    evaluation: Evaluation
+    review: Review
+    names: Mapping[str, str]
+
+    def name(self, concept: str) -> str:
+        return self.names.get(concept, concept)
+
+
+def page(about: About, written: Path | None = None) -> Iterator[str]:
+    """Everything an evaluation and a review say; ``written``: where the page with pictures is."""
+    found = about.evaluation
+    yield text.safe(f"{about.title}, {how(found)}")
     yield ""
     yield accuracy(found)
     rows = [
@@ -29,11 +50,22 @@ def page(title: str, found: Evaluation) -> Iterator[str]:
     ]
     yield from text.table([row for row in rows if row[1] != "-"])
     yield ""
-    yield from _concepts(found)
+    yield from _concepts(about)
     if found.confusion is not None:
         yield ""
-        yield from _confusion(found.confusion)
+        yield from _confusion(found.confusion, about)
     yield from notes(found)
+    yield from _suspects(about)
+    yield from _remarks(about.review)
+    yield from _next(about.review)
+    if written is not None:
+        yield ""
+        yield text.safe(f"with pictures: {written}")
+
+
+def how(found: Evaluation) -> str:
+    """On how many pictures it was measured, and in what way."""
+    return f"{text.plural(found.inputs, 'picture')}, {_HOW[found.method]}"
 
 
 def accuracy(found: Evaluation) -> str:
@@ -58,10 +90,11 @@ def notes(found: Evaluation) -> Iterator[str]:
         yield text.safe(f"note: {note}")
 
 
-def _concepts(found: Evaluation) -> Iterator[str]:
+def _concepts(about: About) -> Iterator[str]:
+    found = about.evaluation
     alarms = any(one.false_alarm_rate is not None for one in found.concepts)
     rows = [
-        (one.id, one.positives, one.negatives, text.percent(one.precision), text.percent(one.recall),
+        (about.name(one.id), one.positives, one.negatives, text.percent(one.precision), text.percent(one.recall),
          text.number(one.average_precision), *([text.percent(one.false_alarm_rate)] if alarms else []))
         for one in found.concepts
     ]  # fmt: skip
@@ -70,7 +103,63 @@ def _concepts(found: Evaluation) -> Iterator[str]:
     yield from text.table(rows, heads=heads, right="l" + " r" * (len(heads) - 1))
 
 
-def _confusion(found: Confusion) -> Iterator[str]:
+def _confusion(found: Confusion, about: About) -> Iterator[str]:
     yield "which concept was given (columns) to pictures of which (rows):"
-    rows = [(label, *row) for label, row in zip(found.labels, found.rows, strict=True)]
-    yield from text.table(rows, heads=["", *found.labels], right="l" + " r" * len(found.labels))
+    names = [about.name(label) for label in found.labels]
+    rows = [(name, *row) for name, row in zip(names, found.rows, strict=True)]
+    yield from text.table(rows, heads=["", *names], right="l" + " r" * len(names))
+
+
+def _suspects(about: About) -> Iterator[str]:
+    """The annotations that the others contradict, and how to correct one."""
+    review = about.review
+    if not review.suspect_count:
+        return
+    yield ""
+    shown = review.suspects or ()
+    number = f"the {len(shown)} worst of {review.suspect_count}" if len(shown) < review.suspect_count else "worst first"
+    yield f"suspects, said of a picture and contradicted by the others ({number}):"
+    rows = [
+        (f"  {one.input_id[:_SHORT]}", ("" if one.given else "not ") + about.name(one.concept_id), one.reason)
+        for one in shown
+    ]
+    yield from text.table(rows)
+    if shown:
+        yield text.safe(f"  if the first is wrong: {correction(shown[0], about.names)}")
+
+
+def correction(one: Suspect, names: Mapping[str, str]) -> str:
+    """What to type if an annotation is wrong."""
+    concept = names.get(one.concept_id, one.concept_id)
+    said = [_option("--not-concept" if one.given else "--concept", concept)]
+    if one.given and one.rival is not None:
+        said.insert(0, _option("--concept", names.get(one.rival, one.rival)))
+    return f"edge annotate {shlex.quote(one.input_id[:_SHORT])} {' '.join(said)}"
+
+
+def _option(option: str, name: str) -> str:
+    return f"{option}={shlex.quote(name)}" if name.startswith("-") else f"{option} {shlex.quote(name)}"
+
+
+def _remarks(review: Review) -> Iterator[str]:
+    if not review.remarks:
+        return
+    yield ""
+    yield "about the pictures:"
+    counts: dict[str, int] = {}
+    for one in review.remarks:
+        counts[one.kind] = counts.get(one.kind, 0) + 1
+        if counts[one.kind] <= _EACH:
+            ids = " ".join(id[:_SHORT] for id in one.inputs[:_EACH])
+            rest = f" and {len(one.inputs) - _EACH} more" if len(one.inputs) > _EACH else ""
+            yield text.safe(f"  {one.message}" + (f": {ids}{rest}" if ids else ""))
+    for kind, count in counts.items():
+        if count > _EACH:
+            yield f"  and {count - _EACH} more like that ({kind})"
+
+
+def _next(review: Review) -> Iterator[str]:
+    yield ""
+    yield "what to do next:"
+    for number, step in enumerate(review.next, start=1):
+        yield text.safe(f"  {number}. {step}")

@@ -84,7 +84,7 @@ def tiny(inputs: Sequence[Input], preprocessing: Preprocessing) -> Iterator[Rema
     small = [one for one in inputs if min(one.width, one.height) < least]
     if small:
         message = (
-            f"{_are(len(small))} less than {least} pixels wide or high; the network looks at "
+            f"{_some(len(small), len(inputs))} less than {least} pixels wide or high; the network looks at "
             f"{preprocessing.width} x {preprocessing.height}"
         )
         yield Remark("tiny", message, (), tuple(one.id for one in small))
@@ -93,7 +93,7 @@ def tiny(inputs: Sequence[Input], preprocessing: Preprocessing) -> Iterator[Rema
 def blurred(found: Sequence[Input], looked_at: int) -> Iterator[Remark]:
     """Pictures out of focus, of how many that were looked at."""
     if found:
-        message = f"{_are(len(found))} blurred, or show hardly any detail, of the {looked_at} looked at"
+        message = f"{_some(len(found), looked_at)} blurred or without detail"
         yield Remark("blurred", message, (), tuple(one.id for one in found))
 
 
@@ -179,9 +179,10 @@ def _pictures(said: Said) -> Iterator[str]:
     for kind, ask in _ASK.items():
         for one in of[kind][:2]:
             yield ask.format(_names(one, said), one.message)
-    for kind, instead in (("blurred", "hold still and let the camera focus"), ("tiny", "go closer")):
-        for one in of[kind]:
-            yield f"take {_plural(len(one.inputs), 'picture')} again: {one.message}; {instead}"
+    for one in of["blurred"]:
+        yield f"take blurred pictures again, held still and in focus: {one.message}"
+    for one in of["tiny"]:
+        yield f"take tiny pictures again, from closer or in a higher resolution: {one.message}"
     for one in of["imbalance"]:
         name = said.names.get(one.concepts[1], one.concepts[1])
         yield f"photograph {name} until it has about as many pictures as the others: {one.message}"
@@ -205,8 +206,8 @@ def _names(one: Remark, said: Said) -> str:
     return " and ".join(said.names.get(id, id) for id in one.concepts)
 
 
-def _are(count: int) -> str:
-    return "1 picture is" if count == 1 else f"{count} pictures are"
+def _some(count: int, total: int) -> str:
+    return f"{count} of {_plural(total, 'picture')} {'is' if count == 1 else 'are'}"
 
 
 def _plural(count: int, noun: str) -> str:

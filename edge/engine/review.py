@@ -147,7 +147,7 @@ class _Writer:
         name = self._name(int(found.columns[one]))
         if found.conflicting[one]:
             both = " and ".join(self._name(int(k)) for k in np.flatnonzero(rows.labels[row] == SHOWN))
-            return f"said to show {both}, of which only one can be"
+            return f"said to show {both}, of which it can only show one"
         if rival >= 0:
             return f"looks like {self._name(rival)} ({_percent(found.values[row, rival])}), not {name} " + (
                 f"({_percent(float(found.value[one]))})"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import html
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -107,12 +109,28 @@ def _interval(share: float, interval: tuple[float, float]) -> str:
 
 
 def _next(shown: Shown) -> str:
-    items = "".join(f"<li>{_sentence(one)}</li>" for one in shown.review.next)
+    items = "".join(f"<li>{_sentence(one, shown)}</li>" for one in shown.review.next)
     return f"<section>\n<h2>What to do next</h2>\n<ol>{items}</ol>\n</section>"
 
 
-def _sentence(words: str) -> str:
-    return _safe(words[:1].upper() + words[1:]).replace(" %", "&nbsp;%") + "."
+def _sentence(words: str, shown: Shown) -> str:
+    """A message as a sentence; its first letter may be that of a concept, which is not ours to change."""
+    if not any(words.startswith(name) for name in shown.names.values()):
+        words = words[:1].upper() + words[1:]
+    return _isolated(_safe(words).replace(" %", "&nbsp;%") + ".", shown)
+
+
+def _isolated(words: str, shown: Shown) -> str:
+    """Names that read from right to left must not carry the numbers beside them along."""
+    names = {_safe(name) for name in shown.names.values() if _leftward(name)}
+    if not names:
+        return words
+    either = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    return re.sub(either, lambda found: f"<bdi>{found[0]}</bdi>", words)
+
+
+def _leftward(name: str) -> bool:
+    return any(unicodedata.bidirectional(one) in ("R", "AL", "AN") for one in name)
 
 
 def _suspects(shown: Shown) -> str:
@@ -138,9 +156,14 @@ def _card(one: Suspect, shown: Shown) -> str:
     said = f"said: {'' if one.given else 'not '}{shown.name(one.concept_id)}"
     return (
         f'<article>\n<div class="what">{_picture(one.input_id, shown, "")}\n<div><p class="said">{said}</p>\n'
-        f"<p>{_sentence(one.reason.partition(';')[0] if one.nearest else one.reason)}</p>\n{_source(one, shown)}</div>"
-        f"</div>\n{near}\n<code>{_safe(correction(one, shown.names))}</code>\n</article>"
+        f"<p>{_sentence(_without_neighbours(one), shown)}</p>\n{_source(one, shown)}</div>"
+        f"</div>\n{near}\n<code>{_isolated(_safe(correction(one, shown.names)), shown)}</code>\n</article>"
     )
+
+
+def _without_neighbours(one: Suspect) -> str:
+    """The reason less what the pictures below it show."""
+    return one.reason.rpartition("; most like it")[0] or one.reason
 
 
 def _source(one: Suspect, shown: Shown) -> str:
@@ -187,7 +210,7 @@ def _group(one: Remark, shown: Shown) -> str:
     items = "".join(f"<li>{_picture(id, shown, _said(id, shown))}</li>" for id in one.inputs[:_EACH])
     rest = len(one.inputs) - _EACH
     more = f'<li class="quiet">and {rest} more</li>' if rest > 0 else ""
-    return f'<p>{_sentence(one.message)}</p>\n<ul class="row">{items}{more}</ul>'
+    return f'<p>{_sentence(one.message, shown)}</p>\n<ul class="row">{items}{more}</ul>'
 
 
 def _said(id: str, shown: Shown) -> str:
@@ -212,7 +235,7 @@ def _concepts(shown: Shown) -> str:
     head = "".join(f'<th scope="col">{one}</th>' for one in heads)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
     others = [one for one in shown.review.remarks if one.kind not in _KINDS]
-    said = "<ul>" + "".join(f"<li>{_sentence(one.message)}</li>" for one in others) + "</ul>\n" if others else ""
+    said = "<ul>" + "".join(f"<li>{_sentence(one.message, shown)}</li>" for one in others) + "</ul>\n" if others else ""
     return f'<section>\n<h2>Concepts</h2>\n<div class="wide">{table}</div>\n{said}</section>'
 
 

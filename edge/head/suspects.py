@@ -37,7 +37,8 @@ class Suspects:
     ``rows``, ``columns``: input and concept; ``score``: log odds against what was said; ``value``: of the concept in
     [0, 1], by a head that has seen neither the input nor the strongest suspects; ``rival``: the column of an exclusive
     model that the input resembles more, else -1; ``suspicious``: the head answers otherwise, and the score is above
-    ``SUSPICIOUS``; ``conflicting``: one of several annotations of which at most one can hold. ``values`` (n, K).
+    ``SUSPICIOUS``; ``conflicting``: a likelier concept that excludes this one
+    was given too. ``values`` (n, K).
     """
 
     rows: Indices
@@ -214,22 +215,24 @@ def _conflicting(statistics: Statistics, labels: Labels) -> Flags:
 
 
 def _ordered(said: _Said, score: Array, values: Array, conflicting: Flags) -> Suspects:
-    """Conflicts first, the least likely of them in front, then the others by their score."""
+    """Of concepts in conflict all but the likeliest, the least likely in front; then the others by their score."""
     order = np.argsort(-score, kind="stable")
     against = _against(said, values)
     rival = np.full(len(score), -1, dtype=np.intp)
     if said.single.any():
         rival[said.single] = np.where(against[said.single], _others(said, values).argmax(axis=1), -1)
+    likeliest = np.where(conflicting, values, -1.0).argmax(axis=1) if len(values) else np.empty(0, dtype=np.intp)
     rows, columns = np.nonzero(conflicting)
+    doubtful = columns != likeliest[rows]
+    rows, columns = rows[doubtful], columns[doubtful]
     first = np.argsort(values[rows, columns], kind="stable")
     rows, columns = rows[first], columns[first]
-    tops = values[rows].argmax(axis=1) if len(rows) else np.empty(0, dtype=np.intp)
     return Suspects(
         rows=np.concatenate([rows, said.rows[order]]),
         columns=np.concatenate([columns, said.columns[order]]),
         score=np.concatenate([-np.log(np.maximum(values[rows, columns], _SURE)), score[order]]),
         value=np.concatenate([values[rows, columns], values[said.rows, said.columns][order]]),
-        rival=np.concatenate([np.where(tops == columns, -1, tops), rival[order]]),
+        rival=np.concatenate([likeliest[rows], rival[order]]),
         suspicious=np.concatenate([np.ones(len(rows), dtype=bool), (against & (score > SUSPICIOUS))[order]]),
         conflicting=np.concatenate([np.ones(len(rows), dtype=bool), np.zeros(len(order), dtype=bool)]),
         values=values,

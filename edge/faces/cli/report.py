@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _SHORT = 12  # characters of an id that people see and may type
 _EACH = 5
+_WIDE = 80  # columns of a terminal that names may take before numbers stand for them
 
 _HOW = {
     "leave-one-out": "each of its pictures judged as if it had not been taught",
@@ -106,8 +107,12 @@ def _concepts(about: About) -> Iterator[str]:
 def _confusion(found: Confusion, about: About) -> Iterator[str]:
     yield "which concept was given (columns) to pictures of which (rows):"
     names = [about.name(label) for label in found.labels]
+    heads = names
+    if sum(text.width(text.safe(name)) + 2 for name in names) > _WIDE:
+        heads = [str(number) for number in range(1, len(names) + 1)]
+        names = [f"{number} {name}" for number, name in zip(heads, names, strict=True)]
     rows = [(name, *row) for name, row in zip(names, found.rows, strict=True)]
-    yield from text.table(rows, heads=["", *names], right="l" + " r" * len(names))
+    yield from text.table(rows, heads=["", *heads], right="l" + " r" * len(heads))
 
 
 def _suspects(about: About) -> Iterator[str]:
@@ -130,15 +135,11 @@ def _suspects(about: About) -> Iterator[str]:
 
 def correction(one: Suspect, names: Mapping[str, str]) -> str:
     """What to type if an annotation is wrong."""
-    concept = names.get(one.concept_id, one.concept_id)
-    said = [_option("--not-concept" if one.given else "--concept", concept)]
+    said = [("--not-concept" if one.given else "--concept", one.concept_id)]
     if one.given and one.rival is not None:
-        said.insert(0, _option("--concept", names.get(one.rival, one.rival)))
-    return f"edge annotate {shlex.quote(one.input_id[:_SHORT])} {' '.join(said)}"
-
-
-def _option(option: str, name: str) -> str:
-    return f"{option}={shlex.quote(name)}" if name.startswith("-") else f"{option} {shlex.quote(name)}"
+        said.insert(0, ("--concept", one.rival))
+    words = [word for option, id in said for word in (option, names.get(id, id))]
+    return shlex.join(["edge", "annotate", one.input_id[:_SHORT], *words])
 
 
 def _remarks(review: Review) -> Iterator[str]:

@@ -283,6 +283,11 @@ class Engine:
         """Every concept that was ever named."""
         return self.store.inputs.concepts()
 
+    def names(self, concepts: Iterable[str]) -> tuple[str, ...]:
+        """What people call concepts, by their ids."""
+        renamed = self.store.inputs.renamed()
+        return tuple(renamed.get(one, one) for one in concepts)
+
     def rename_concept(self, concept: str, name: str) -> Concept:
         """Call a concept something else: its id, its annotations and all models and versions that have it stay.
 

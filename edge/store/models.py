@@ -106,7 +106,9 @@ class Models:
     def _concept_of(connection: sqlite3.Connection, model: ModelInfo, concept: str) -> str:
         row = connection.execute(FIND, (concept,)).fetchone()
         if row is None or row[1] not in model.concepts:
-            raise NotFound(f"model {model.name!r} has no concept {concept!r}; it has: {', '.join(model.concepts)}")
+            names = dict(connection.execute("SELECT id, name FROM concepts"))
+            has = ", ".join(names.get(one, one) for one in model.concepts)
+            raise NotFound(f"model {model.name!r} has no concept {concept!r}; it has: {has}")
         return str(row[1])
 
     def delete(self, name: str) -> None:

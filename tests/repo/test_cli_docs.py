@@ -96,13 +96,16 @@ def printed(tmp_path_factory, photographs):
     run("add", taught / "grass", "--not-concept", "brick")
     found |= {
         "edge annotate": run("annotate", id, "--concept", "stone"),
-        "edge concepts": run("concepts"),
+        "edge concepts list": run("concepts", "list"),
+        "edge concepts rename": run("concepts", "rename", "stone", "a stone"),
         "edge remove": run("remove", id),
         "edge restore": run("restore", id),
         "edge model create": run("model", "create", "m", "--concept", "brick"),
         "edge train": run("train", "m"),
         "edge model list": run("model", "list"),
         "edge model show": run("model", "show", "m"),
+        "edge model add-concept": run("model", "add-concept", "m", "a stone"),
+        "edge model remove-concept": run("model", "remove-concept", "m", "stone"),
         "edge predict": run("predict", "m", folder / "a.png"),
         "edge evaluate": run("evaluate", "m"),
         "edge versions": run("versions", "m"),

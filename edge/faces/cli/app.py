@@ -24,7 +24,7 @@ VERBS = {
     "add": "pictures",
     "annotate": "pictures",
     "inputs": "pictures",
-    "concepts": "pictures",
+    "concepts": "concepts",
     "remove": "pictures",
     "restore": "pictures",
     "model": "models",

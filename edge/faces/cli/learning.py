@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,8 @@ def train(session: Session, model: str, no_wait: bool) -> None:
             _wait(version)
             _ = version.evaluation  # raises what made it fail
             info = version.info
-    session.show(_version(info, pinned), _trained(info, pinned))
+        names = engine.store.inputs.renamed()
+    session.show(_version(info, pinned), _trained(info, pinned, names))
 
 
 def _wait(version: ModelVersion) -> None:
@@ -54,14 +55,17 @@ def _version(info: VersionInfo, pinned: str | None) -> dict[str, Any]:
     return {**document(info), "version": info.id, "unpinned": pinned}
 
 
-def _trained(info: VersionInfo, pinned: str | None) -> Iterator[str]:
+def _trained(info: VersionInfo, pinned: str | None, names: Mapping[str, str]) -> Iterator[str]:
     if info.evaluation is None:
         yield text.safe(f"{info.model} {info.id} is queued; see: edge versions {info.model}")
         if pinned:
             yield f"once it is trained, the rollback to {pinned} is undone"
         return
     yield text.safe(f"trained {info.model} {info.id}")
-    rows = [(f"  {name}", f"{shown} shown", f"{hidden} not shown") for name, (shown, hidden) in info.counts.items()]
+    rows = [
+        (f"  {names.get(id, id)}", f"{shown} shown", f"{hidden} not shown")
+        for id, (shown, hidden) in info.counts.items()
+    ]
     yield from text.table(rows, right="l r r")
     yield report.accuracy(info.evaluation)
     yield from report.notes(info.evaluation)

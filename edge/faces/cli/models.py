@@ -42,10 +42,10 @@ def create(
 def list_models(session: Session) -> None:
     """List the models."""
     with session.open() as engine:
-        found = [(one.info, one.in_use) for one in engine.models()]
-    rows = [(info.name, "-" if used is None else used.id, " ".join(info.concepts)) for info, used in found]
+        found = [(one.info, one.in_use, engine.names(one.info.concepts)) for one in engine.models()]
+    rows = [(info.name, "-" if used is None else used.id, " ".join(names)) for info, used, names in found]
     session.show(
-        {"models": [_model(info, used) for info, used in found]},
+        {"models": [_model(info, used) for info, used, _ in found]},
         text.table(rows, heads=("model", "in use", "concepts")),
     )
 
@@ -64,15 +64,47 @@ def show(session: Session, name: str) -> None:
     with session.open() as engine:
         one = engine.model(name)
         info, used = one.info, one.in_use
+        names = engine.names(info.concepts)
     rows = [
         ("model", info.name),
-        ("concepts", " ".join(info.concepts)),
+        ("concepts", " ".join(names)),
         ("mutually exclusive", "yes" if info.mutually_exclusive else "no"),
         ("closed environment", "yes" if info.closed_environment else "no"),
         ("made", text.moment(info.created_at)),
         ("in use", "not trained yet" if used is None else used.id + (" (rolled back)" if info.pinned_version else "")),
     ]
     session.show({"model": _model(info, used)}, text.table(rows))
+
+
+@model.command("add-concept")
+@click.argument("name", metavar="MODEL")
+@click.argument("concepts", nargs=-1, required=True, metavar="CONCEPT...")
+@pass_session
+def add_concept(session: Session, name: str, concepts: tuple[str, ...]) -> None:
+    """Teach a model more concepts from the next training on."""
+    with session.open() as engine:
+        one = engine.model(name)
+        info = one.add_concepts(concepts)
+        _changed(session, info, one.in_use, engine.names(info.concepts))
+
+
+@model.command("remove-concept")
+@click.argument("name", metavar="MODEL")
+@click.argument("concepts", nargs=-1, required=True, metavar="CONCEPT...")
+@pass_session
+def remove_concept(session: Session, name: str, concepts: tuple[str, ...]) -> None:
+    """Leave concepts out of a model from the next training on; what was said about them stays."""
+    with session.open() as engine:
+        one = engine.model(name)
+        info = one.remove_concepts(concepts)
+        _changed(session, info, one.in_use, engine.names(info.concepts))
+
+
+def _changed(session: Session, info: ModelInfo, used: VersionInfo | None, names: tuple[str, ...]) -> None:
+    lines = [f"{info.name} has the concepts {' '.join(names)}; now: edge train {info.name}"]
+    if used is not None:
+        lines.append(f"until then {used.id} is in use, with those it was trained on")
+    session.show({"model": _model(info, used)}, [text.safe(line) for line in lines])
 
 
 @model.command("delete")

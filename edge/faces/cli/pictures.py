@@ -1,8 +1,8 @@
-"""add, annotate, inputs, concepts, remove, restore: pictures and what is said about them."""
+"""add, annotate, inputs, remove, restore: pictures and what is said about them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,17 +49,18 @@ def add(
         added = engine.add(
             paths, concepts, not_concepts, from_folders=from_folders, positives_only=positives_only, progress=show
         )
+        names = engine.store.inputs.renamed()
     refused = [{"source": source, "reason": reason} for source, reason in added.refused]
-    session.show({"inputs": added.inputs, "created": added.created, "refused": refused}, _added(added))
+    session.show({"inputs": added.inputs, "created": added.created, "refused": refused}, _added(added, names))
     total = len(added.inputs) + len(added.refused)
     return failures.left_out(added.refused, total, as_json=session.json)
 
 
-def _added(added: Added) -> Iterator[str]:
+def _added(added: Added, names: Mapping[str, str]) -> Iterator[str]:
     again = len(added.inputs) - added.created
     yield f"{text.plural(added.created, 'picture')} added" + (f", {again} known already" if again else "")
-    for name, (shown, hidden) in sorted(_counts(added.inputs).items()):
-        yield text.safe(f"  {name}: {shown} show it, {hidden} do not")
+    for id, (shown, hidden) in sorted(_counts(added.inputs).items()):
+        yield text.safe(f"  {names.get(id, id)}: {shown} show it, {hidden} do not")
 
 
 def _counts(inputs: tuple[Input, ...]) -> dict[str, tuple[int, int]]:
@@ -83,7 +84,8 @@ def annotate(
     """Say what a stored picture shows. INPUT is an id, or its beginning."""
     with session.open() as engine:
         found = engine.annotate(input, concepts, not_concepts, clear=clear)
-    session.show({"input": found}, [_line(found)])
+        names = engine.store.inputs.renamed()
+    session.show({"input": found}, text.table([_cells(found, names)]))
 
 
 @click.command()
@@ -110,7 +112,8 @@ def inputs(
         found = engine.inputs(
             unlabelled=unlabelled, concept=concept, limit=-1 if limit is None else limit, offset=offset
         )
-    session.show({"inputs": found}, text.table([_cells(one) for one in found]))
+        names = engine.store.inputs.renamed()
+    session.show({"inputs": found}, text.table([_cells(one, names) for one in found]))
 
 
 def _show_uncertain(session: Session, model: str, limit: int | None, offset: int) -> None:
@@ -133,28 +136,11 @@ def _uncertain(found: Wanted) -> Iterator[str]:
         yield f"chosen among {found.considered} of {found.unlabelled} pictures, always the same ones"
 
 
-def _cells(one: Input) -> tuple[str, str, str, str]:
-    said = " ".join(f"{'+' if each.value else '-'}{each.concept_id}" for each in one.annotations)
+def _cells(one: Input, names: Mapping[str, str]) -> tuple[str, str, str, str]:
+    said = " ".join(
+        f"{'+' if each.value else '-'}{names.get(each.concept_id, each.concept_id)}" for each in one.annotations
+    )
     return one.id[:_SHORT], f"{one.width} x {one.height}", said or "(nothing said)", one.source
-
-
-def _line(one: Input) -> str:
-    return next(text.table([_cells(one)]))
-
-
-@click.command()
-@pass_session
-def concepts(session: Session) -> None:
-    """List concepts, with how many pictures."""
-    with session.open() as engine:
-        counts = engine.store.inputs.concept_counts()
-        found = [
-            {"id": one.id, "name": one.name, "created_at": one.created_at,
-             "shown": counts[one.id][0], "not_shown": counts[one.id][1]}
-            for one in engine.concepts()
-        ]  # fmt: skip
-    rows = [(one["name"], one["shown"], one["not_shown"]) for one in found]
-    session.show({"concepts": found}, text.table(rows, heads=("concept", "shown", "not shown"), right="l r r"))
 
 
 @click.command()

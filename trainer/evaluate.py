@@ -14,9 +14,9 @@ from edge.backbone.card import parse_card
 from edge.backbone.runtime import read_file
 from edge.config import Config
 from edge.engine.exporting import quantised, run
+from edge.engine.heldout import files_of_concepts, no_pictures
 from edge.engine.install import read_head
-from edge.engine.pictures import concept_folders, files_below
-from edge.errors import BadImage, NotFound
+from edge.errors import BadImage
 from edge.image import prepare
 from edge.metrics import Scored, evaluate
 from edge.types import NOT_SHOWN, SHOWN, BackboneCard, Evaluation
@@ -32,15 +32,12 @@ def evaluate_file(file: Path, data: Path, *, config: Config | None = None) -> Ev
     record, _ = read_head(file)
     card = parse_card(record.card, str(file))
     root = data / "test" if (data / "test").is_dir() else data
-    folders = concept_folders(root)
-    if not any(one.name in record.concepts for one in folders):
-        raise NotFound(f"no sub-folder of {root} is a concept of the file; it has: {', '.join(record.concepts)}")
-    files = [(path, one.name) for one in folders for path in files_below(one)]
+    files = files_of_concepts(root, record.concepts, "the file")
     shows: list[str] = []
     pictures = _pictures(files, card, shows)
     first = next(pictures, None)
     if first is None:
-        raise NotFound(f"no pictures in the sub-folders of {root}; give JPEG, PNG or other image files")
+        raise no_pictures(root)
     values = run(read_file(file), _with(first, pictures), config)
     labels = np.array([[SHOWN if one == name else NOT_SHOWN for one in record.concepts] for name in shows], np.int8)
     bad = len(files) - len(shows)

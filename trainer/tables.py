@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,9 +25,17 @@ def interval(differences: ArrayLike) -> tuple[str, str]:
     return f"{mean:+.2f}", f"{mean - half:+.2f} .. {mean + half:+.2f}"
 
 
-def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns aligned: the first to the left, the others to the right."""
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    for row in [header, *rows]:
-        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        print("  ".join(cells).rstrip())
+def print_table(header: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
+    """A table with an empty line and its title above: text columns to the left, numbers to the right."""
+    cells = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    left = [not column or not any(_is_number(row[column]) for row in cells[1:]) for column in range(len(header))]
+    print(f"\n{title}" if title else "")
+    for row in [cells[0], ["-" * width for width in widths], *cells[1:]]:
+        line = (cell.ljust(w) if to_left else cell.rjust(w) for cell, w, to_left in zip(row, widths, left, strict=True))
+        print("  ".join(line).rstrip())
+    sys.stdout.flush()
+
+
+def _is_number(cell: str) -> bool:
+    return cell[:1].isdigit() or cell[:1] in ("-", "+", "<", "±")

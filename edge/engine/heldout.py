@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,13 +32,7 @@ def evaluate_folder(
     A folder has the concept's name, which is its id or what ``renamed`` says of that. Folders that are no concept of
     the model hold strangers: they show none. Raises NotFound.
     """
-    folders = concept_folders(folder)
-    names = renamed or {}
-    ids = {name: id for id, name in names.items()}
-    if not any(ids.get(one.name, one.name) in head.concepts for one in folders):
-        has = ", ".join(names.get(one, one) for one in head.concepts)
-        raise NotFound(f"no sub-folder of {folder} is a concept of the model; it has: {has}")
-    files = [(path, ids.get(one.name, one.name)) for one in folders for path in files_below(one)]
+    files = files_of_concepts(folder, head.concepts, "the model", renamed)
     rows, labels, bad = [], [], 0
     for done, (path, name) in enumerate(files, start=1):
         try:
@@ -49,8 +43,29 @@ def evaluate_folder(
         if progress:
             progress(done, len(files))
     if not rows:
-        raise NotFound(f"no pictures in the sub-folders of {folder}; give JPEG, PNG or other image files")
+        raise no_pictures(folder)
     return _judge(head, np.stack(rows), np.array(labels, dtype=np.int8), bad)
+
+
+def files_of_concepts(
+    folder: Path, concepts: Sequence[str], owner: str, renamed: Mapping[str, str] | None = None
+) -> list[tuple[Path, str]]:
+    """Every file in the sub-folders, with the id of the concept that its sub-folder is named after.
+
+    ``owner`` ("the model") has the ``concepts``. Raises NotFound when no sub-folder is one of them.
+    """
+    names = renamed or {}
+    ids = {name: id for id, name in names.items()}
+    folders = [(one, ids.get(one.name, one.name)) for one in concept_folders(folder)]
+    if not any(id in concepts for _, id in folders):
+        has = ", ".join(names.get(one, one) for one in concepts)
+        raise NotFound(f"no sub-folder of {folder} is a concept of {owner}; it has: {has}")
+    return [(path, id) for one, id in folders for path in files_below(one)]
+
+
+def no_pictures(folder: Path) -> NotFound:
+    """What to raise when none of the files can be read as a picture."""
+    return NotFound(f"no pictures in the sub-folders of {folder}; give JPEG, PNG or other image files")
 
 
 def _judge(

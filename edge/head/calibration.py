@@ -42,12 +42,6 @@ def softmax(x: Array) -> Array:
     return np.asarray(e / e.sum(axis=-1, keepdims=True))
 
 
-def fit_platt(scores: Array, positive: NDArray[np.bool_], weights: Array) -> tuple[float, float]:
-    """(slope, offset) of one concept: ``fit_platts`` for (n,) columns."""
-    slope, offset = fit_platts(scores[:, np.newaxis], positive[:, np.newaxis], weights[:, np.newaxis])
-    return float(slope[0]), float(offset[0])
-
-
 def fit_platts(scores: Array, positive: NDArray[np.bool_], weights: Array) -> tuple[Array, Array]:
     """Slopes and offsets (K,) of many concepts by maximum a posteriori (Platt 1999; Lin, Lin & Weng 2007).
 

@@ -6,9 +6,8 @@ import gc
 import io
 import os
 import platform
-import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -17,6 +16,8 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from trainer.tables import print_table
 
 PHOTOGRAPHS = (
     "astronaut.png", "brick.png", "camera.png", "chelsea.png", "coffee.png",
@@ -118,25 +119,7 @@ class Goal:
 
 def verdicts(goals: Iterable[Goal]) -> None:
     """The goals as a table."""
-    show(("goal", "measured", "wanted", "verdict"), [goal.row() for goal in goals])
-
-
-def show(heads: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
-    """A table: text columns to the left, the others to the right."""
-    cells = [[str(cell) for cell in row] for row in (heads, *rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(heads))]
-    left = [not column or all(not _numeric(row[column]) for row in cells[1:]) for column in range(len(heads))]
-    print(f"\n{title}" if title else "")
-    for number, row in enumerate(cells):
-        line = (cell.ljust(w) if to_left else cell.rjust(w) for cell, w, to_left in zip(row, widths, left, strict=True))
-        print("  ".join(line).rstrip())
-        if number == 0:
-            print("  ".join("-" * w for w in widths))
-    sys.stdout.flush()
-
-
-def _numeric(cell: str) -> bool:
-    return cell[:1].isdigit() or cell[:1] in "-<"
+    print_table(("goal", "measured", "wanted", "verdict"), [goal.row() for goal in goals])
 
 
 # --- pictures --------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from _common import machine, show
+from _common import machine
 
 from edge.backbone.catalogue import open_backbone
 from edge.backbone.tflite import TfliteBackbone
@@ -17,6 +17,7 @@ from edge.types import Preprocessing
 from trainer.data import concept_folders, embed_all, pictures
 from trainer.embeddings import unit
 from trainer.parity import few_shot
+from trainer.tables import print_table
 
 # the first is what the others are compared with
 WAYS: dict[str, tuple[str, float]] = {
@@ -43,7 +44,7 @@ def main() -> None:
         all_sets.append(accuracies)
         rows.append((folder.name, *_cells(accuracies)))
     rows.append(("mean", *_cells(np.mean(all_sets, axis=0))))
-    show(
+    print_table(
         ("set", *WAYS),
         rows,
         f"{chosen.shots}-shot accuracy in points, {chosen.backbone}, {chosen.seeds} draws; in brackets the paired "

@@ -11,12 +11,13 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from _common import Goal, camera_jpeg, machine, paired, photograph, show, spread, taught, verdicts
+from _common import Goal, camera_jpeg, machine, paired, photograph, spread, taught, verdicts
 from PIL import Image
 
 from edge import Engine
 from edge.backbone import catalogue, runtime
 from edge.config import DEFAULT_BACKBONE, Config
+from trainer.tables import print_table
 
 # each in a process of its own: what it has loaded, and nothing of this script
 _LOOP = """
@@ -114,7 +115,7 @@ def loops(store: Path, pictures: dict[str, Path], threads: list[int], prediction
             if many > 50:
                 goals.append(Goal(f"growth over {many} predictions, {count} thread(s)", growth, GROWTH_MB, "MB"))
     heads = ("predict loop over", "threads", "predictions", "MB at start", "peak MB", "growth MB")
-    show(heads, rows, "resident memory, a process each")
+    print_table(heads, rows, "resident memory, a process each")
     return goals
 
 
@@ -134,7 +135,9 @@ def cold(store: Path, picture: Path, starts: int) -> Goal:
     )
     ratio = times["edge predict"] / times["bare script"]
     rows = [(name, *spread(values, 0)) for name, values in times.items()]
-    show(("one cold start", "min ms", "median ms", "p90 ms"), [*rows, ("edge predict / bare script", *spread(ratio))])
+    print_table(
+        ("one cold start", "min ms", "median ms", "p90 ms"), [*rows, ("edge predict / bare script", *spread(ratio))]
+    )
     return Goal("cold edge predict / bare script", float(np.median(ratio)), COLD_RATIO)
 
 

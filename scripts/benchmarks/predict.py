@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import Goal, camera_jpeg, machine, paired, photograph, show, spread, taught, verdicts
+from _common import Goal, camera_jpeg, machine, paired, photograph, spread, taught, verdicts
 from PIL import Image
 
 from edge import Engine
 from edge.backbone import catalogue, runtime
 from edge.config import DEFAULT_BACKBONE, Config
 from edge.image import prepare
+from trainer.tables import print_table
 
 GOALS = {"224 x 224 array": 1.15, "1080p array": 2.0, "12-megapixel JPEG": 0.2}
 FULL, BARE = "full decode, resize, invoke", "bare invoke"
@@ -104,7 +105,7 @@ def report(times: dict[str, dict[str, np.ndarray]], threads: int) -> list[Goal]:
         ratio = runs["whole"] / runs[against]
         rows.append((name, f"whole / {against}", *spread(ratio, 3)))
         goals.append(Goal(f"{name}, {threads} thread(s): whole / {against}", float(np.median(ratio)), GOALS[name]))
-    show(("picture", "milliseconds of", "min", "median", "p90"), rows)
+    print_table(("picture", "milliseconds of", "min", "median", "p90"), rows)
     return goals
 
 

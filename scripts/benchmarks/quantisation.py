@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from _common import machine, show
+from _common import machine
 from crop import listing, sets
 from tqdm import tqdm
 
@@ -24,6 +24,7 @@ from trainer.network import LICENCE, MEAN, SOURCE, STD, build
 from trainer.parity import cosines, few_shot
 from trainer.publish import card_for, open_bytes
 from trainer.rounding import PICTURES, equalise, fold, round_weights, tensor
+from trainer.tables import print_table
 
 # steps before the quantiser, and the share of pictures whose extremes a range holds
 ROWS = {
@@ -50,7 +51,7 @@ def main() -> None:
     print(machine())
     rows = [(name, *bench.cells(bench.int8(steps, share))) for name, (steps, share) in ROWS.items()]
     rows.append(("float network, embedding on 256 steps", *bench.cells(bench.on_steps())))
-    show(
+    print_table(
         ("conversion", "cosine", "lowest", "10-shot INT8", "points lost"),
         rows,
         f"{chosen.backbone} at {chosen.size}: {bench.used} representative pictures, {len(bench.labels)} sets, "

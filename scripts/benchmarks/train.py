@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import Goal, machine, milliseconds, photograph, show, verdicts
+from _common import Goal, machine, milliseconds, photograph, verdicts
 
 from edge import Engine
 from edge.backbone import catalogue
@@ -26,6 +26,7 @@ from edge.head.pooled import Constants, pooled
 from edge.head.statistics import Statistics
 from edge.head.transform import transform
 from edge.types import EmbeddingSpec
+from trainer.tables import print_table
 
 SIZES = (100, 1_000, 10_000, 100_000)
 CONCEPTS = tuple(f"concept-{number}" for number in range(10))
@@ -262,7 +263,9 @@ def report(found: list[Measured], refits: dict[int, dict[str, float]]) -> None:
         "refit raw",
         "unit ms",
     )
-    show(heads, rows, "training after one more picture (medians); first: a new model; cold: edge train, own process")
+    print_table(
+        heads, rows, "training after one more picture (medians); first: a new model; cold: edge train, own process"
+    )
     for kind in KINDS:
         fits = [float(np.median(one.fits)) for one in found if one.kind == kind]
         goals.append(Goal(f"{kind}: fit, slowest size / fastest size (flat)", max(fits) / min(fits), 1.5))

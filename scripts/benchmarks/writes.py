@@ -18,12 +18,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from _common import Goal, machine, show, verdicts
+from _common import Goal, machine, verdicts
 from train import CONCEPTS, CONFIG, drawn, filled
 
 from edge import Engine
 from edge.config import DEFAULT_BACKBONE
 from edge.engine.learning import SNAPSHOT_EVERY
+from trainer.tables import print_table
 
 LIMIT = 32
 TRAININGS = 10
@@ -46,7 +47,7 @@ def main() -> None:
                 rows.append((f"{size} pictures", what, count, f"{written / count / 1024:.1f}"))
                 if what.startswith("annotation, "):
                     goals.append(Goal(f"{size} pictures: {what}", written / count / 1024, LIMIT, "KB"))
-    show(("store", "what", "how many", "KB each"), rows)
+    print_table(("store", "what", "how many", "KB each"), rows)
     print(f"\nA training writes the statistics when {SNAPSHOT_EVERY} changes have come since they were written.")
     verdicts(goals)
     sys.exit(not all(goal.met for goal in goals))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.head.calibration import Calibrator, fit_platt, fit_temperature, sigmoid, softmax
+from edge.head.calibration import Calibrator, fit_platts, fit_temperature, sigmoid, softmax
 
 scores = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30)
 labelled = st.lists(st.tuples(st.floats(-50, 50), st.booleans()), min_size=1, max_size=30)
@@ -13,7 +13,13 @@ labelled = st.lists(st.tuples(st.floats(-50, 50), st.booleans()), min_size=1, ma
 
 def platt(pairs, weights=None):
     x, y = np.array([one for one, _ in pairs]), np.array([one for _, one in pairs])
-    return fit_platt(x, y, np.ones(len(x)) if weights is None else np.asarray(weights, float))
+    return one_concept(x, y, np.ones(len(x)) if weights is None else np.asarray(weights, float))
+
+
+def one_concept(scores, positive, weights):
+    """(slope, offset) of a single column."""
+    slope, offset = fit_platts(*(column[:, np.newaxis] for column in (scores, positive, weights)))
+    return float(slope[0]), float(offset[0])
 
 
 @given(scores)
@@ -57,7 +63,7 @@ def test_a_picture_of_weight_two_counts_like_two():
 
 
 def test_no_scores_at_all_still_give_a_calibration():
-    slope, offset = fit_platt(np.empty(0), np.empty(0, bool), np.empty(0))
+    slope, offset = one_concept(np.empty(0), np.empty(0, bool), np.empty(0))
     assert 0 < slope < np.inf
     assert np.isfinite(offset)
     assert 0 < fit_temperature(np.empty((0, 3)), np.empty(0, int), np.empty(0)) < np.inf
@@ -72,7 +78,7 @@ def test_many_scores_are_calibrated_to_what_made_them():
     rng = np.random.default_rng(0)
     x = rng.normal(0, 3, 40_000)
     y = rng.random(len(x)) < sigmoid(0.7 * x)
-    slope, offset = fit_platt(x, y, np.ones(len(x)))
+    slope, offset = one_concept(x, y, np.ones(len(x)))
     assert slope == pytest.approx(0.7, abs=0.03)
     assert offset == pytest.approx(0.0, abs=0.05)
 

@@ -124,5 +124,7 @@ def test_an_interval_is_the_students_t():
 
 
 def test_a_table_is_aligned(capsys):
-    print_table(["", "x"], [["long name", "1"], ["b", "1000"]])
-    assert capsys.readouterr().out == "              x\nlong name     1\nb          1000\n"
+    print_table(["", "x", "y"], [["long name", 1, "so"], ["b", "+1000", "so so"]], "what it is")
+    assert capsys.readouterr().out == (
+        "\nwhat it is\n               x  y\n---------  -----  -----\nlong name      1  so\nb          +1000  so so\n"
+    )

@@ -40,7 +40,10 @@ def examine(path: str | Path | None, config: Config, *, repair: bool = False) ->
 
 
 def check(engine: Engine, *, repair: bool = False) -> Findings:
-    """One finding per check, as it is made. ``repair`` mends what can be: leftovers, embeddings, lost heads, snapshots."""
+    """One finding per check, as it is made.
+
+    ``repair`` mends what can be: leftovers, embeddings, snapshots; versions whose heads are lost become FAILED.
+    """
     yield from _machine(engine.config)
     yield from _guarded("backbone", lambda: _backbone(engine.backbone_name, engine.config))
     yield from _guarded("store", lambda: _store(engine, repair))

@@ -64,7 +64,8 @@ class Judge:
         labels = one_hot(self.one.labels[split.train], len(self.one.concepts))
         statistics.update_unit(on_grid(z[split.train]), None, labels)
         base = pooled(statistics, background if variant.constants.background_weight else None, variant.constants)
-        return fit_exclusive(base, statistics.counts.astype(np.float64), statistics.sums).scores(z[split.test])
+        counts, shrinkage = statistics.counts.astype(np.float64), variant.constants.shrinkage
+        return fit_exclusive(base, counts, statistics.sums, shrinkage).scores(z[split.test])
 
     def training(self, split: Split, variant: Variant = AS_SHIPPED, rows: NDArray[np.intp] | None = None) -> Training:
         """The whole training: calibrated, with leave-one-out values. Needs int8 embeddings."""

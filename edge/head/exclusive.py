@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.head.familiarity import left_out_distances
+from edge.head.familiarity import Shrunk, left_out_distances
 from edge.head.moments import Downdate, shared, without
 from edge.head.pooled import Pooled
 
@@ -15,10 +15,42 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Exclusive:
-    """Scores g_k(z) = (N + nu)(v_k'z - m_k'v_k / 2), v_k = A^-1 m_k, over the K taught concepts.
+class LeftOut:
+    """What a fit says of its own rows without them.
 
-    ``means`` (G, d) and ``counts`` (G,): the concepts', then "none of these" when it has any weight.
+    ``distances`` (n, P): to the concepts' points and to fixed ones; ``counts`` (n, K): the pictures then behind each
+    concept; ``own`` (n,): distance to the plain mean of the rest of its concept, NaN where there is none;
+    ``left_out`` (n,): a row that took part and could be left out; ``evaluable`` (n,): and may be judged by it.
+    """
+
+    distances: Array
+    counts: Array
+    own: Array
+    left_out: NDArray[np.bool_]
+    evaluable: NDArray[np.bool_]
+
+    def noise(self, kind: NDArray[np.intp], shares: Array) -> float:
+        """What a mean of one picture adds to distances: a picture is noise (1 + 1/n) from the mean of n others.
+
+        ``kind`` (n,): the concept of each row that has one. ``shares`` (n,) weigh the rows. 0 where no row can tell.
+        """
+        rows = np.flatnonzero(np.isfinite(self.own))
+        if not len(rows):
+            return 0.0
+        others = self.counts[rows, kind[rows]]
+        return float(np.average(self.own[rows] / (1 + 1 / others), weights=shares[rows]))
+
+
+@dataclass(frozen=True, eq=False)
+class Exclusive:
+    """Scores of the K taught concepts, from distances D_k to points p_k: g_k(z) = -(D_k(z) - s_k^2 noise / n_k) / 2, but
+    for |z|^2, which all have: linear in z.
+
+    p_k = c + s_k (m_k - c), s_k = n_k / (n_k + ``shrinkage``), c the mean of everything: means of few pictures are
+    pulled in (empirical Bayes: James & Stein 1961; Efron & Morris 1973), and are excused for the distance that their
+    own uncertainty adds, which would favour concepts with more pictures. ``means`` (G, d), ``counts`` (G,): the
+    concepts', then "none of these" when it has any weight. c and noise, like the prior, are constants while inputs are
+    left out.
     """
 
     base: Pooled
@@ -26,85 +58,130 @@ class Exclusive:
     bias: Array
     means: Array
     counts: Array
+    shrinkage: float
+    noise: float = 0.0
+
+    @property
+    def points(self) -> Array:
+        """(K, d) p_k."""
+        centre = self.base.mean
+        return np.asarray(
+            centre + self._share(self._counts)[:, np.newaxis] * (self.means[: len(self.weights)] - centre)
+        )
+
+    def excess(self, counts: Array) -> Array:
+        """(..., K) what the uncertainty of points behind ``counts`` (..., K) pictures adds to distances."""
+        return np.asarray(self._share(counts) ** 2 * self.noise / np.maximum(counts, 1e-12))
 
     def scores(self, z: Array) -> Array:
         """(n, d) -> (n, K) scores before calibration."""
-        return z @ self.weights.T + self.bias
+        return np.asarray(z @ self.weights.T + self.bias)
+
+    def with_noise(self, noise: float) -> Exclusive:
+        """The same with another ``noise``."""
+        other = replace(self, noise=noise)
+        return replace(other, bias=self.bias + (other.excess(self._counts) - self.excess(self._counts)) / 2)
 
     def leave_one_out(
-        self, z: Array, groups: NDArray[np.int64], white: Array | None = None, moment: NDArray[np.intp] | None = None
+        self, z: Array, groups: NDArray[np.int64], moment: NDArray[np.intp] | None = None
     ) -> tuple[Array, NDArray[np.bool_]]:
-        """(n, K) scores without the input itself, and (n,) which rows may be judged by them.
+        """(n, K) scores without the input itself, and (n,) which rows may be judged by them: see ``leave_out``."""
+        out = self.leave_out(self.base.whiten(z), groups, moment=moment)
+        return self.left_out_scores(z, out), out.evaluable
 
-        ``groups`` (n, G) membership. ``moment`` (n,): rows of one moment are left out together. Scores of a left-out
-        row are -D_k / 2, the same up to a constant per row. A row without a group takes no part in the fit and keeps
-        its plain score, unless one of its moment does; where a group would lose its last row, it is not evaluable.
-        ``white`` = z whitened by the fit's scatter, (n, d), where somebody has it already.
-        """
-        white = self.base.whiten(z) if white is None else white
-        distances, left_out, evaluable = self.left_out_distances(white, groups, self.means[: len(self.weights)], moment)
-        return self.left_out_scores(z, distances, left_out), evaluable
-
-    def left_out_scores(self, z: Array, distances: Array, left_out: NDArray[np.bool_]) -> Array:
-        """(n, K) scores from ``left_out_distances``."""
+    def left_out_scores(self, z: Array, out: LeftOut) -> Array:
+        """(n, K) scores of rows that are left out, the same up to a constant per row; plain ones of the others."""
         scores = self.scores(z)
-        scores[left_out] = -0.5 * distances[left_out, : len(self.weights)]
+        distances = out.distances[:, : len(self.weights)] - self.excess(out.counts)
+        scores[out.left_out] = -0.5 * distances[out.left_out]
         return scores
 
-    def left_out_distances(
-        self, white: Array, groups: NDArray[np.int64], points: Array, moment: NDArray[np.intp] | None = None
-    ) -> tuple[Array, NDArray[np.bool_], NDArray[np.bool_]]:
-        """(n, P) distances of rows to (P, d) ``points``, themselves left out; (n,) where they are; (n,) evaluable.
+    def leave_out(
+        self,
+        white: Array,
+        groups: NDArray[np.int64],
+        fixed: Array | None = None,
+        moment: NDArray[np.intp] | None = None,
+    ) -> LeftOut:
+        """Leave every row out in turn (Lachenbruch & Mickey 1968), rows of one moment together.
 
-        ``white`` (n, d): the rows whitened. ``points`` begin with the concepts' means; those after them do not move
-        when a row is left out. Rows whose moment is all that a group has are left out one by one, and not evaluable.
+        ``white`` (n, d): the rows whitened; ``groups`` (n, G) membership; ``fixed`` (F, d): points that do not move, to
+        measure distances to; ``moment`` (n,). A row without a group takes no part, unless one of its moment does.
+        Where a group would lose its last row, its rows are not evaluable: left out one by one when it has several.
         """
         member = np.asarray(groups.any(axis=1))
         kind = groups.argmax(axis=1)
-        evaluable = ~(member & (self.counts[np.minimum(kind, len(self.counts) - 1)] <= 1))
-        left_out = member & evaluable
-        distances = np.zeros((len(white), len(points)))
+        concepts = len(self.weights)
+        left_out = member & (self.counts[np.minimum(kind, len(self.counts) - 1)] > 1)
+        fixed = np.empty((0, white.shape[1])) if fixed is None else fixed
+        distances = np.zeros((len(white), concepts + len(fixed)))
+        counts = self._counts - (groups[:, :concepts] == 1)
+        own = np.full(len(white), np.nan)
         if left_out.any():
-            distances[left_out] = self._without_one(white[left_out], groups[left_out], points)
-        centres, points = self.base.whiten(self.means), self.base.whiten(points)
+            distances[left_out], own[left_out] = self._without_one(white[left_out], groups[left_out], fixed)
+        evaluable = ~member | left_out
+        white_means, white_fixed = self.base.whiten(self.means), self.base.whiten(fixed)
         for rows in [] if moment is None else shared(moment):
             leaving = rows[member[rows]]
             if len(leaving) and not self._keeps_all(groups[leaving]):
                 evaluable[rows] = False
             elif len(leaving):
                 left_out[rows] = True
-                distances[rows] = self._without_moment(white[rows], white[leaving], groups[leaving], centres, points)
-        return distances, left_out, evaluable
+                found = self._without_moment(white[rows], white[leaving], groups[leaving], white_means, white_fixed)
+                distances[rows], counts[rows], to_means = found
+                own[rows] = to_means[np.arange(len(rows)), np.minimum(kind[rows], concepts - 1)]
+        own[~groups[:, :concepts].any(axis=1)] = np.nan
+        return LeftOut(distances, counts, own, left_out, evaluable)
+
+    @property
+    def _counts(self) -> Array:
+        return self.counts[: len(self.weights)]
+
+    def _share(self, counts: Array) -> Array:
+        return np.asarray(counts / (counts + self.shrinkage)) if self.shrinkage else np.ones(counts.shape)
 
     def _keeps_all(self, leaving: NDArray[np.int64]) -> bool:
         """Whether every group that rows leave still has others."""
         count = leaving.sum(axis=0)[: len(self.counts)]
         return bool((self.counts[count > 0] - count[count > 0] > 1e-9).all())
 
-    def _without_one(self, white: Array, groups: NDArray[np.int64], points: Array) -> Array:
-        kind = groups.argmax(axis=1)
-        concepts = len(self.weights)
-        counts = np.full(len(points), 2.0)
-        counts[:concepts] = self.counts[:concepts]
-        own = np.zeros((len(white), len(points)), dtype=bool)
+    def _without_one(self, white: Array, groups: NDArray[np.int64], fixed: Array) -> tuple[Array, Array]:
+        """(m, P) distances of rows without themselves, and (m,) to the plain mean of the rest of their concept."""
+        kind, concepts = groups.argmax(axis=1), len(self.weights)
+        still = np.ones(len(fixed))
+        counts = np.concatenate([self._counts, 2 * still])
+        own = np.zeros((len(white), len(counts)), dtype=bool)
         own[:, :concepts] = groups[:, :concepts] == 1
-        eta = self.counts[kind] / (self.counts[kind] - 1)
-        return left_out_distances(
-            self.base, white, points=points, own=own, counts=counts, centres=self.means, centre=kind, eta=eta
-        )
+        share, share_left = self._share(self._counts), self._share(np.maximum(self._counts - 1, 0))
+        given = {
+            "points": np.concatenate([self.means[:concepts], fixed]),
+            "own": own,
+            "counts": counts,
+            "centres": self.means,
+            "centre": kind,
+            "eta": self.counts[kind] / (self.counts[kind] - 1),
+        }
+        shrunk = Shrunk(self.base.mean, np.concatenate([share, still]), np.concatenate([share_left, still]))
+        plain = left_out_distances(self.base, white, **given)
+        found = left_out_distances(self.base, white, **given, shrunk=shrunk) if self.shrinkage else plain
+        return found, plain[np.arange(len(white)), np.minimum(kind, concepts - 1)]
 
     def _without_moment(
-        self, white: Array, leaving: Array, groups: NDArray[np.int64], centres: Array, points: Array
-    ) -> Array:
-        """Distances of (m, d) rows to (P, d) points without the (l, d) ``leaving``, of ``groups``; all whitened."""
+        self, white: Array, leaving: Array, groups: NDArray[np.int64], means: Array, fixed: Array
+    ) -> tuple[Array, Array, Array]:
+        """Of (m, d) rows without the (l, d) ``leaving``, of ``groups``: (m, P) distances, (K,) counts, (m, K) distances
+        to plain means. All whitened."""
         concepts = len(self.weights)
-        change = Downdate.of(leaving, groups.argmax(axis=1), centres, self.counts)
-        points = points.copy()
-        points[:concepts] = without(points[:concepts], self.counts[:concepts], leaving, groups[:, :concepts] == 1)[0]
-        return (self.base.weight - len(leaving) + self.base.prior) * change.distances(white, points)
+        change = Downdate.of(leaving, groups.argmax(axis=1), means, self.counts)
+        moved, counts = without(means[:concepts], self._counts, leaving, groups[:, :concepts] == 1)
+        anchor = self.base.whiten(self.base.mean[np.newaxis])
+        points = anchor + self._share(counts)[:, np.newaxis] * (moved - anchor)
+        scale = self.base.weight - len(leaving) + self.base.prior
+        found = scale * change.distances(white, np.concatenate([points, fixed]))
+        return found, counts, scale * change.distances(white, moved)
 
 
-def fit_exclusive(base: Pooled, counts: Array, sums: Array) -> Exclusive:
+def fit_exclusive(base: Pooled, counts: Array, sums: Array, shrinkage: float = 0.0) -> Exclusive:
     """Fit from (K + 1,) counts and (K + 1, d) sums; the last group is "none" and gets the background."""
     counts, sums = counts.copy(), sums.copy()
     counts[-1] += base.beta
@@ -116,7 +193,10 @@ def fit_exclusive(base: Pooled, counts: Array, sums: Array) -> Exclusive:
         concepts = len(counts) - 1
     means = sums / counts[:, np.newaxis]
     within = base.without_between(means, counts)
-    v = within.solve(means[:concepts])
+    nothing = np.zeros((concepts, sums.shape[1]))
+    fit = Exclusive(within, nothing, nothing[:, 0], means, counts, shrinkage)
+    points = fit.points
+    v = within.solve(points)
     scale = within.weight + within.prior
-    bias = -scale * np.einsum("kd,kd->k", v, means[:concepts]) / 2
-    return Exclusive(within, scale * v, bias, means, counts)
+    bias = -scale * np.einsum("kd,kd->k", v, points) / 2
+    return replace(fit, weights=scale * v, bias=bias)

@@ -38,16 +38,18 @@ class Distances:
     base: float
 
 
-def distances(pooled: Pooled, means: Array, background: Array | None) -> Distances:
-    """Distances to (K, d) ``means`` and, unless None, to the (d,) ``background`` mean."""
+def distances(pooled: Pooled, means: Array, background: Array | None, less: Array | float = 0.0) -> Distances:
+    """Distances to (K, d) ``means``, ``less`` (K,) of each, and, unless None, to the (d,) ``background`` mean."""
     points = means if background is None else np.concatenate([means, background[np.newaxis]])
     scale = pooled.weight + pooled.prior
     solved = pooled.solve(points)
     values, vectors, rest = _largest(pooled.matrix, pooled.ridge)
     gain = np.sqrt(scale * np.maximum(1 / rest - 1 / values, 0.0))
+    offset = scale * np.einsum("gd,gd->g", points, solved)
+    offset[: len(means)] -= less
     return Distances(
         rows=(2 * scale * solved).astype(np.float32),
-        offset=(scale * np.einsum("gd,gd->g", points, solved)).astype(np.float32),
+        offset=offset.astype(np.float32),
         basis=(vectors * gain).T.astype(np.float32),
         base=float(scale / rest),
     )
@@ -79,6 +81,18 @@ def _orthonormal(columns: Array) -> Array:
     return np.asarray(np.linalg.solve(triangle, columns.T).T)
 
 
+@dataclass(frozen=True, eq=False)
+class Shrunk:
+    """Points c + share (m - c): means pulled towards an anchor c, the more the fewer pictures they have.
+
+    ``anchor`` (d,); ``share`` (P,) and, with a picture less, ``share_left`` (P,).
+    """
+
+    anchor: Array
+    share: Array
+    share_left: Array
+
+
 def left_out_distances(
     pooled: Pooled,
     white: Array,
@@ -89,23 +103,29 @@ def left_out_distances(
     centres: Array,
     centre: NDArray[np.intp],
     eta: Array,
+    shrunk: Shrunk | None = None,
 ) -> Array:
-    """(n, G) distances each row would have from a head trained without it; exact (Woodbury).
+    """(n, P) distances each row would have from a head trained without it; exact (Woodbury).
 
-    ``white`` (n, d) whitened z. ``points`` (G, d) means; ``own`` (n, G) where the row is one of the ``counts`` (G,)
-    pictures of that mean. Leaving row i out takes ``eta``_i r r' from A, r = z - ``centres``[``centre``_i].
+    ``white`` (n, d) whitened z. ``points`` (P, d) means, ``shrunk`` unless None; ``own`` (n, P) where the row is one
+    of the ``counts`` (P,) pictures of that mean. Leaving row i out takes ``eta``_i r r' from A,
+    r = z - ``centres``[``centre``_i].
     """
-    white_points, white_centres = pooled.whiten(points), pooled.whiten(centres)
-    zz = np.einsum("nd,nd->n", white, white)
-    to_points = white @ white_points.T
-    to_centre = (white @ white_centres.T)[np.arange(len(white)), centre]
-    h = zz - 2 * to_centre + np.einsum("cd,cd->c", white_centres, white_centres)[centre]
-    vv = zz[:, np.newaxis] - 2 * to_points + np.einsum("gd,gd->g", white_points, white_points)
-    vr = (zz - to_centre)[:, np.newaxis] - to_points + (white_centres @ white_points.T)[centre]
-    # leaving a picture out moves its own mean away from it
-    stretch = np.where(own, counts / np.maximum(counts - 1, 1e-12), 1.0) ** 2
+    if shrunk is None:
+        shrunk = Shrunk(np.zeros(white.shape[1]), np.ones(len(points)), np.ones(len(points)))
+    anchor = pooled.whiten(shrunk.anchor[np.newaxis])
+    x, a, b = white - anchor, pooled.whiten(points) - anchor, pooled.whiten(centres) - anchor
+    # a left-out picture moves its own mean m to (n m - z) / (n - 1), so z - point = alpha (z - c) - gamma (m - c)
+    rest = np.maximum(counts - 1, 1e-12)
+    alpha = np.where(own, 1 + shrunk.share_left / rest, 1.0)
+    gamma = np.where(own, shrunk.share_left * counts / rest, shrunk.share)
+    xx, xa, aa = np.einsum("nd,nd->n", x, x), x @ a.T, np.einsum("pd,pd->p", a, a)
+    xb, bb = (x @ b.T)[np.arange(len(x)), centre], np.einsum("cd,cd->c", b, b)[centre]
+    h = xx - 2 * xb + bb
+    vv = alpha**2 * xx[:, np.newaxis] - 2 * alpha * gamma * xa + gamma**2 * aa
+    vr = alpha * (xx - xb)[:, np.newaxis] - gamma * (xa - (b @ a.T)[centre])
     factor = (eta / (1 - eta * h))[:, np.newaxis]
-    return np.asarray((pooled.weight - 1 + pooled.prior) * stretch * (vv + factor * vr**2))
+    return np.asarray((pooled.weight - 1 + pooled.prior) * (vv + factor * vr**2))
 
 
 def combined(

@@ -18,11 +18,13 @@ _BLOCK = 128
 @dataclass(frozen=True, slots=True)
 class Constants:
     """``background_weight`` (beta): what the background counts, in pictures. ``prior_share`` (nu / N): strength of the
-    isotropic prior per picture. ``spread``: its size t without a background."""
+    isotropic prior per picture. ``spread``: its size t without a background. ``shrinkage``: pictures that would have to
+    be at the mean of everything, for concepts that exclude each other."""
 
     background_weight: float = 20.0
     prior_share: float = 1.0
     spread: float = 5e-4
+    shrinkage: float = 2.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -82,7 +82,7 @@ def train(
     base = pooled(statistics, background, constants)
     z = on_grid(transform(rows.embeddings, statistics.spec))
     if statistics.mutually_exclusive:
-        exclusive = fit_exclusive(base, statistics.counts.astype(np.float64), statistics.sums)
+        exclusive = fit_exclusive(base, statistics.counts.astype(np.float64), statistics.sums, constants.shrinkage)
         return _train_exclusive(exclusive, statistics, background, rows, z)
     independent = fit_independent(base, statistics.counts.astype(np.float64), statistics.sums)
     return _train_independent(independent, statistics, background, rows, z)
@@ -112,9 +112,10 @@ def _train_independent(
     scores, evaluable = fit.leave_one_out(z, rows.labels, white, moment)
     behind = None if background is None else fit.scores(background.held_back)
     calibrator, values = _calibrated(scores, fit.not_alone(rows.labels), rows, moment, behind, fit.base.beta)
-    kin = _kin(fit, fit.shown, background)
-    left_out, taught = fit.left_out_distances(white, rows.labels, kin.points, moment)
-    return _finish(statistics, fit, calibrator, kin, left_out, taught, moment, values, evaluable, behind)
+    points = fit.shown if background is None else np.concatenate([fit.shown, background.mean[np.newaxis]])
+    left_out, taught = fit.left_out_distances(white, rows.labels, points, moment)
+    measured = distances(fit.base, fit.shown, None if background is None else background.mean)
+    return _finish(statistics, fit, calibrator, measured, left_out, taught, moment, values, evaluable, behind)
 
 
 def _calibrated(
@@ -151,20 +152,35 @@ def _train_exclusive(
     concepts = len(statistics.concepts)
     groups = statistics.groups(rows.labels)
     moment = moments(z)
-    kin = _kin(fit, fit.means[:concepts], background)
-    distances, moved, present = fit.left_out_distances(fit.base.whiten(z), groups, kin.points, moment)
-    scores = fit.left_out_scores(z, distances, moved)
-    kind = groups.argmax(axis=1)
-    taught = groups[:, :concepts].any(axis=1) & moved
-    folds, shares = _folds(rows.ids, moment), _shares(moment)
+    kind, shares = groups.argmax(axis=1), _shares(moment)
+    fixed = None if background is None else background.mean[np.newaxis]
+    out = fit.leave_out(fit.base.whiten(z), groups, fixed, moment)
+    fit = fit.with_noise(out.noise(kind, shares))
+    scores = fit.left_out_scores(z, out)
+    taught = groups[:, :concepts].any(axis=1) & out.left_out
+    folds = _folds(rows.ids, moment)
     values = np.empty_like(scores)
     for fold in range(_FOLDS):
         held, rest = folds == fold, taught & (folds != fold)
         values[held] = _temperature(scores[rest], kind[rest], shares[rest], concepts).values(scores[held])
     behind = None if background is None else fit.scores(background.held_back)
-    evaluable = present[:, np.newaxis] & ((rows.labels != -1) | groups[:, :concepts].any(axis=1, keepdims=True))
+    judged = (rows.labels != -1) | groups[:, :concepts].any(axis=1, keepdims=True)
     calibrator = _temperature(scores[taught], kind[taught], shares[taught], concepts)
-    return _finish(statistics, fit, calibrator, kin, distances, taught, moment, values, evaluable, behind)
+    excess = fit.excess(fit.counts[:concepts])
+    measured = distances(fit.base, fit.points, None if background is None else background.mean, excess)
+    out.distances[:, :concepts] -= fit.excess(out.counts)
+    return _finish(
+        statistics,
+        fit,
+        calibrator,
+        measured,
+        out.distances,
+        taught,
+        moment,
+        values,
+        out.evaluable[:, np.newaxis] & judged,
+        behind,
+    )
 
 
 def _temperature(scores: Array, correct: NDArray[np.intp], weights: Array, concepts: int) -> Calibrator:
@@ -186,25 +202,11 @@ def _folds(ids: Sequence[str], moment: NDArray[np.intp]) -> NDArray[np.intp]:
     return folds[moment]
 
 
-@dataclass(frozen=True, eq=False)
-class _Kin:
-    """What familiarity is measured against: the concepts' means and the background's, and distances to them."""
-
-    points: Array
-    distances: Distances
-
-
-def _kin(fit: Independent | Exclusive, means: Array, background: Background | None) -> _Kin:
-    mean = None if background is None else background.mean
-    points = means if mean is None else np.concatenate([means, mean[np.newaxis]])
-    return _Kin(points, distances(fit.base, means, mean))
-
-
 def _finish(
     statistics: Statistics,
     fit: Independent | Exclusive,
     calibrator: Calibrator,
-    kin: _Kin,
+    measured: Distances,
     left_out: Array,
     taught: NDArray[np.bool_],
     moment: NDArray[np.intp],
@@ -212,7 +214,8 @@ def _finish(
     evaluable: NDArray[np.bool_],
     behind: Array | None,
 ) -> Training:
-    """``left_out`` (n, G): distances of rows from a head that has not seen them, meant where ``taught`` (n,)."""
+    """``measured``: the head's distances; ``left_out`` (n, G): of rows from a head that has not seen them, meant where
+    ``taught`` (n,)."""
     concepts = len(statistics.concepts)
     left_out = left_out[taught]
     to_background = left_out[:, concepts] if left_out.shape[1] > concepts else None
@@ -225,7 +228,7 @@ def _finish(
         mutually_exclusive=statistics.mutually_exclusive,
         weights=(fit.weights * calibrator.slope[:, np.newaxis]).astype(np.float32),
         bias=(fit.bias * calibrator.slope + calibrator.offset).astype(np.float32),
-        distances=kin.distances,
+        distances=measured,
         familiar=familiar.astype(np.float32),
         threshold=threshold,
     )

@@ -20,6 +20,7 @@ from edge.head.transform import on_grid, transform
 from edge.types import EmbeddingSpec
 
 NAMES = tuple("abcdefgh")
+SHRINKAGE, NOISE = 2.0, 3.0
 
 
 @dataclass(frozen=True)
@@ -230,30 +231,35 @@ SPEC = EmbeddingSpec.single(12, -128, 0.05)
 
 
 def exclusive(one: Case):
-    return fit_exclusive(one.base, one.statistics.counts.astype(float), one.statistics.sums)
+    fit = fit_exclusive(one.base, one.statistics.counts.astype(float), one.statistics.sums, SHRINKAGE)
+    return fit.with_noise(NOISE)
 
 
 def distances(one: Case, keep: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """(n, K) squared Mahalanobis distances to each concept's mean, from the rows ``keep``: section 4, written out."""
+    """(n, K) squared Mahalanobis distances to each concept's point, less its excess, from the rows ``keep``: section 4
+    written out, with means pulled towards the mean of all rows."""
     groups = one.statistics.groups(one.labels)[keep]
     z = one.z[keep][groups.any(axis=1)]
     groups = groups[groups.any(axis=1)]
     concepts = len(one.statistics.concepts)
     about_zero = z.T @ z + one.beta * (one.sigma + np.outer(one.mu, one.mu))
-    means = []
+    means, excess = [], []
     for group in range(concepts + 1):
         behind = one.beta if group == concepts else 0
         count = groups[:, group].sum() + behind
         if count:
             mean = (z[groups[:, group] == 1].sum(axis=0) + behind * one.mu) / count
             about_zero = about_zero - count * np.outer(mean, mean)
-            means.append(mean)
+            share = count / (count + SHRINKAGE)
+            means.append(one.base.mean + share * (mean - one.base.mean))
+            excess.append(share**2 * NOISE / count)
     weight = len(z) + one.beta
     covariance = (about_zero + one.nu * one.t * np.eye(z.shape[1])) / (weight + one.nu)
     away = at[:, np.newaxis] - np.array(means[:concepts])
-    return np.einsum(
+    squared = np.einsum(
         "nkd,dkn->nk", away, np.linalg.solve(covariance, away.T.reshape(z.shape[1], -1)).reshape(away.T.shape)
     )
+    return squared - np.array(excess[:concepts])
 
 
 @given(st.integers(0, 10**6), st.integers(1, 20), st.integers(2, 4), st.booleans())
@@ -271,8 +277,9 @@ def test_exclusive_leave_one_out_equals_refits(seed, inputs, concepts, is_open, 
 
 def check_exclusive(one: Case, rows=None, moment=None):
     groups = one.statistics.groups(one.labels)
-    found, present = exclusive(one).leave_one_out(one.z, groups, moment=moment)
-    plain = exclusive(one).scores(one.z)
+    fit = exclusive(one)
+    found, present = fit.leave_one_out(one.z, groups, moment=moment)
+    plain = fit.scores(one.z)
     moment = np.arange(len(one.z)) if moment is None else moment
     counts = one.statistics.counts + one.beta * (np.arange(groups.shape[1]) == groups.shape[1] - 1)
     for row in range(len(one.z)) if rows is None else rows:

@@ -65,7 +65,12 @@ class Judge:
         statistics.update_unit(on_grid(z[split.train]), None, labels)
         base = pooled(statistics, background if variant.constants.background_weight else None, variant.constants)
         counts, shrinkage = statistics.counts.astype(np.float64), variant.constants.shrinkage
-        return fit_exclusive(base, counts, statistics.sums, shrinkage).scores(z[split.test])
+        fit = fit_exclusive(base, counts, statistics.sums, shrinkage)
+        groups = statistics.groups(labels)
+        noise = fit.leave_out(fit.base.whiten(on_grid(z[split.train])), groups).noise(
+            groups.argmax(axis=1), np.ones(len(groups))
+        )
+        return fit.with_noise(noise).scores(z[split.test])
 
     def training(self, split: Split, variant: Variant = AS_SHIPPED, rows: NDArray[np.intp] | None = None) -> Training:
         """The whole training: calibrated, with leave-one-out values. Needs int8 embeddings."""

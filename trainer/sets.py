@@ -109,20 +109,24 @@ def _rows(parts: Sequence[Path], concepts: Sequence[str]) -> Iterator[tuple[Path
                     yield path, label, part.name == "test"
 
 
-def few_shot(one: LabelledSet, shots: int, seed: int) -> Split:
+UNEQUAL = (0.2, 0.4, 0.8, 1.0)
+
+
+def few_shot(one: LabelledSet, shots: int, seed: int, *, unequal: bool = False) -> Split:
     """``shots`` random pictures per concept to learn from; judged on the test folder, or on all others without one.
 
-    Raises InvalidArgument when a concept has fewer pictures.
+    ``unequal``: a fifth, two fifths, four fifths and all of the shots, in turns over shuffled concepts. Raises InvalidArgument when a concept has fewer pictures.
     """
     generator = np.random.Generator(np.random.PCG64(seed))
     chosen = []
+    shares = generator.permutation(np.resize(UNEQUAL, len(one.concepts))) if unequal else np.ones(len(one.concepts))
     for label, concept in enumerate(one.concepts):
         rows = np.flatnonzero((one.labels == label) & ~one.test)
         if len(rows) < shots:
             raise InvalidArgument(
                 f"{one.name}/{concept} has {len(rows)} pictures, {shots} are wanted; use fewer --shots"
             )
-        chosen.append(generator.permutation(rows)[:shots])
+        chosen.append(generator.permutation(rows)[: max(1, round(shots * shares[label]))])
     train = np.concatenate(chosen)
     test = np.flatnonzero(one.test) if one.test.any() else np.setdiff1d(np.arange(len(one.labels)), train)
     return Split(train, test)

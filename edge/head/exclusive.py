@@ -43,8 +43,8 @@ class LeftOut:
 
 @dataclass(frozen=True, eq=False)
 class Exclusive:
-    """Scores of the K taught concepts, from distances D_k to points p_k: g_k(z) = -(D_k(z) - s_k^2 noise / n_k) / 2, but
-    for |z|^2, which all have: linear in z.
+    """Scores of the K taught concepts from distances D_k to points p_k: g_k(z) = -(D_k(z) - s_k^2 noise / n_k) / 2,
+    less the |z|^2 that all share: linear in z.
 
     p_k = c + s_k (m_k - c), s_k = n_k / (n_k + ``shrinkage``), c the mean of everything: means of few pictures are
     pulled in (empirical Bayes: James & Stein 1961; Efron & Morris 1973), and are excused for the distance that their

@@ -22,6 +22,7 @@ def options(about: str | None, **defaults: int) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders of concepts, or of such folders")
     parser.add_argument("--shots", type=int, default=defaults.get("shots", 10))
     parser.add_argument("--seeds", type=int, default=defaults.get("seeds", 5))
+    parser.add_argument("--unequal", action="store_true", help="concepts have a fifth to all of the shots")
     parser.add_argument("--backbone", default=DEFAULT_BACKBONE)
     parser.add_argument("--no-float", action="store_true", help="leave out FP32 where it is compared; it needs torch")
     return parser.parse_args()
@@ -46,7 +47,8 @@ class Bench:
             yield one
 
     def splits(self, one: LabelledSet) -> list[Split]:
-        return [few_shot(one, self._chosen.shots, seed) for seed in range(self._chosen.seeds)]
+        seeds, unequal = range(self._chosen.seeds), self._chosen.unequal
+        return [few_shot(one, self._chosen.shots, seed, unequal=unequal) for seed in seeds]
 
     def judge(self, one: LabelledSet) -> Judge:
         return Judge(one, self.card, self.background)

@@ -1,16 +1,18 @@
 """Few-shot accuracy of our head beside logistic regression, prototypes and nearest neighbours; INT8 beside FP32.
 
-    scripts/bench accuracy --data DIR... [--shots 10] [--seeds 5]
+    scripts/bench accuracy --data DIR... [--shots 10] [--seeds 5] [--unequal]
 
 Each DIR holds one folder per concept (or train/ and test/ with those), or several such sets. All methods see the same
 embeddings and splits. "ours" uses the constants that ship; "ours, chosen elsewhere" uses, for each set, the constants
-that did best on the other sets. Differences come with 95 % intervals over seeds, paired.
+that did best on the other sets. Differences come with 95 % intervals over seeds, paired. --unequal: concepts have a
+fifth, two fifths, four fifths or all of the shots, as they have in life.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from _sets import CACHE, Bench, options
@@ -23,9 +25,10 @@ from trainer.sets import LabelledSet, Split, load_set
 from trainer.tables import interval, print_table
 
 GRID = [
-    Variant(Constants(prior_share=nu, background_weight=beta), middle)
-    for nu in (1.0, 2.0, 4.0)
+    Variant(Constants(prior_share=nu, background_weight=beta, shrinkage=shrinkage), middle)
+    for nu in (1.0, 2.0)
     for beta in (5.0, 20.0)
+    for shrinkage in (1.0, 2.0, 4.0)
     for middle in (0.35, 0.5)
 ]
 
@@ -41,7 +44,7 @@ def main() -> None:
         floats = None if chosen.no_float else _float_set(one, card, chosen.backbone)
         names.append(one.name)
         splits = bench.splits(one)
-        for name, accuracies in _methods(one, floats, card, background, splits).items():
+        for name, accuracies in _methods(one, floats, card, background, splits, chosen.unequal).items():
             results.setdefault(name, {})[one.name] = accuracies
         judge = bench.judge(one)
         grid[one.name] = [[_accuracy(one, split, judge.scores(split, v)) for split in splits] for v in GRID]
@@ -56,6 +59,7 @@ def _methods(
     card: BackboneCard,
     background: np.ndarray[tuple[int, ...], np.dtype[np.int8]] | None,
     splits: list[Split],
+    unequal: bool,
 ) -> dict[str, list[float]]:
     x = plain(one.embeddings, card.embedding.parts[0])  # type: ignore[arg-type]
     judge = Judge(one, card, background)
@@ -72,6 +76,8 @@ def _methods(
         "cosine prototype": on_plain(cosine_prototypes),
         "5 nearest neighbours": on_plain(nearest_neighbours),
     }
+    if unequal:
+        found["the same, concepts weighed alike"] = on_plain(partial(logistic_regression, balanced=True))
     if len(card.embedding.parts) > 1:
         found["ours, last layer only"] = of(lambda s: judge.scores(s, Variant(middle=0)))
     if floats is not None:
@@ -100,7 +106,8 @@ def _best(grid: dict[str, list[list[float]]], left_out: str) -> int:
 
 
 def _report(results: dict[str, dict[str, list[float]]], names: list[str], chosen: argparse.Namespace) -> None:
-    print(f"\n{chosen.backbone}, {chosen.shots} pictures per concept, {chosen.seeds} seeds; accuracy in %\n")
+    shots = f"at most {chosen.shots}" if chosen.unequal else f"{chosen.shots}"
+    print(f"\n{chosen.backbone}, {shots} pictures per concept, {chosen.seeds} seeds; accuracy in %\n")
     print_table(["", *names, "mean"], [
         [method, *(f"{np.mean(results[method][name]):.1f}" for name in names),
          f"{np.mean([np.mean(results[method][name]) for name in names]):.2f}"]

@@ -115,7 +115,8 @@ UNEQUAL = (0.2, 0.4, 0.8, 1.0)
 def few_shot(one: LabelledSet, shots: int, seed: int, *, unequal: bool = False) -> Split:
     """``shots`` random pictures per concept to learn from; judged on the test folder, or on all others without one.
 
-    ``unequal``: a fifth, two fifths, four fifths and all of the shots, in turns over shuffled concepts. Raises InvalidArgument when a concept has fewer pictures.
+    ``unequal``: a fifth, two fifths, four fifths and all of the shots, in turns over shuffled concepts. Raises
+    InvalidArgument when a concept has fewer pictures.
     """
     generator = np.random.Generator(np.random.PCG64(seed))
     chosen = []

@@ -126,7 +126,7 @@ def _predictions(found: tuple[Prediction, ...]) -> Iterator[str]:
 @click.option("--suspects", type=click.IntRange(min=0), default=12, metavar="N", help="List at most so many (12).")
 @pass_session
 def evaluate(session: Session, model: str, folder: Path | None, html: Path | None, suspects: int) -> None:
-    """Say how good the version in use is, and what would make it better.
+    """Say how good the version in use is, and what helps most.
 
     By leave-one-out on what it was taught with, or on a folder with one sub-folder per concept.
     """

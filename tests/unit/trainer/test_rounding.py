@@ -117,3 +117,46 @@ def test_errors_are_made_up_for_by_weights_with_like_inputs():
     assert error(rounded) < error(nearest) / 3
     assert torch.allclose((rounded / scale).round(), rounded / scale, atol=1e-6)
     assert torch.equal((rounded / scale).abs().amax(dim=2).round(), torch.full((1, 3), 127.0, dtype=torch.float64))
+
+
+def test_every_filter_gets_the_best_of_the_trial_scales():
+    import torch
+
+    from trainer import rounding
+
+    generator = torch.Generator().manual_seed(2)
+    layer = torch.nn.Conv2d(20, 6, 1, bias=False)
+    layer.weight.data = torch.randn(6, 20, 1, 1, generator=generator)
+    inputs = torch.randn(60, 20, generator=generator, dtype=torch.float64)
+    moment = (inputs.T @ inputs / 60)[None]
+    weights = layer.weight.data.reshape(1, 6, 20).double()
+    top = weights.abs().amax(dim=2, keepdim=True)
+
+    def errors(trial):
+        return (((weights - trial) @ moment) * (weights - trial)).sum(dim=2)
+
+    trials = [
+        rounding._rounded(weights, share * top / rounding.LEVELS, rounding._feedback(moment))
+        for share in rounding.SHRINK
+    ]
+    best = torch.stack([errors(trial) for trial in trials]).amin(dim=0)
+    with torch.no_grad():
+        rounding._round_layer(layer, moment)
+    assert torch.allclose(errors(layer.weight.data.reshape(1, 6, 20).double()), best, rtol=1e-4)
+    assert len({int(number) for number in torch.stack([errors(trial) for trial in trials]).argmin(dim=0)[0]}) > 1
+
+
+@pytest.mark.parametrize("name", ["_conv_stem", "_conv_head", "depthwise"])
+def test_what_a_filter_sees_is_what_it_is_applied_to(folded, name):
+    import torch
+
+    from trainer import rounding
+
+    net = folded.network
+    layer = net._blocks[3]._depthwise_conv if name == "depthwise" else getattr(net, name)
+    channels = layer.weight.shape[1] * layer.groups
+    x = torch.rand(2, channels, 10, 10, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        wanted = (layer(x) - layer.bias[None, :, None, None]).permute(1, 0, 2, 3).flatten(1)
+        weights = layer.weight.reshape(layer.groups, -1, layer.weight[0].numel())
+        assert torch.allclose((weights @ rounding._patches(layer, x)).flatten(0, 1), wanted, atol=1e-4)

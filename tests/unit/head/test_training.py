@@ -214,3 +214,32 @@ def test_rare_labels_are_in_the_sample():
     labels[:5] = 1
     found = evaluation_sample([f"id{n}" for n in range(1000)], labels, 40)
     assert (labels[found] == 1).sum() == 5
+
+
+def unequal(seed, counts):
+    """Clusters in 120 dimensions, of so many rows each, and their one-hot labels."""
+    spec = EmbeddingSpec.single(120, -128, 0.05)
+    centres = np.random.default_rng(99).normal(0, 20, (len(counts), spec.size))
+    kind = np.repeat(np.arange(len(counts)), counts)
+    noise = np.random.default_rng(seed).normal(0, 40, (len(kind), spec.size))
+    return spec, (centres[kind] + noise).clip(-128, 127).astype(np.int8), np.eye(len(counts), dtype=np.int8)[kind]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_concept_with_two_pictures_is_found_as_well_as_those_with_twenty(seed):
+    spec, embeddings, labels = unequal(seed, (2, 20, 20))
+    statistics = Statistics("abc", spec, mutually_exclusive=True)
+    statistics.update(embeddings, None, labels)
+    head = train(statistics, None, Rows([str(n) for n in range(42)], embeddings, labels)).head
+    _, others, truth = unequal(seed + 100, (200, 200, 200))
+    right = head.predict(others)[0].argmax(axis=1) == truth.argmax(axis=1)
+    assert (right.reshape(3, 200).mean(axis=1) > 0.93).all()
+
+
+def test_one_picture_of_each_says_nothing_of_noise_and_trains():
+    spec, embeddings, labels = unequal(0, (1, 1, 1))
+    statistics = Statistics("abc", spec, mutually_exclusive=True)
+    statistics.update(embeddings, None, labels)
+    found = train(statistics, None, Rows(["a", "b", "c"], embeddings, labels))
+    assert np.isfinite(found.head.predict(embeddings)[0]).all()
+    assert not found.evaluable.any()

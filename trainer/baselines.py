@@ -23,17 +23,20 @@ def logistic_regression(x: Float, y: Labels, test: Float, folds: int = 3, *, bal
     """(m, K) probabilities of scikit-learn's logistic regression, C chosen by cross-validation of the accuracy.
 
     Of the choices tried (raw, unit-length and standardised embeddings) raw ones served it best. ``balanced``: every
-    concept weighs the same, however many pictures it has.
+    concept weighs the same, however many pictures it has. Where no concept has ``folds`` pictures there are fewer
+    folds; one picture each cannot be cross-validated, and C is scikit-learn's default.
     """
     with trainer_packages():
-        from sklearn.linear_model import LogisticRegressionCV
+        from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 
+    folds = min(folds, int(np.bincount(y).max()))
+    given = {"max_iter": 200, "tol": 1e-3, "class_weight": "balanced" if balanced else None}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # not converging at the largest C, which cross-validation then avoids
-        weight = "balanced" if balanced else None
-        model = LogisticRegressionCV(
-            Cs=np.logspace(-5, 2, 8), cv=folds, max_iter=200, tol=1e-3, class_weight=weight
-        ).fit(x, y)
+        if folds < 2:
+            model = LogisticRegression(**given).fit(x, y)
+        else:
+            model = LogisticRegressionCV(Cs=np.logspace(-5, 2, 8), cv=folds, **given).fit(x, y)
         return np.asarray(model.predict_proba(test), dtype=np.float64)
 
 

@@ -24,13 +24,17 @@ SHIPPED = Constants()
 @dataclass(frozen=True, slots=True)
 class Variant:
     """A choice of the head's constants. ``middle``: weight of every part after the first, None as in the card; 0
-    leaves them out."""
+    leaves them out. ``plain``: no part has its root taken. ``excused``: means are excused for their uncertainty."""
 
     constants: Constants = SHIPPED
     middle: float | None = None
+    plain: bool = False
+    excused: bool = True
 
     def spec(self, spec: EmbeddingSpec) -> EmbeddingSpec:
         """The embedding under this choice."""
+        if self.plain:
+            spec = EmbeddingSpec(tuple(replace(part, transform="l2") for part in spec.parts))
         if self.middle is None:
             return spec
         if self.middle == 0:
@@ -66,6 +70,8 @@ class Judge:
         base = pooled(statistics, background if variant.constants.background_weight else None, variant.constants)
         counts, shrinkage = statistics.counts.astype(np.float64), variant.constants.shrinkage
         fit = fit_exclusive(base, counts, statistics.sums, shrinkage)
+        if not variant.excused:
+            return fit.scores(z[split.test])
         groups = statistics.groups(labels)
         noise = fit.leave_out(fit.base.whiten(on_grid(z[split.train])), groups).noise(
             groups.argmax(axis=1), np.ones(len(groups))

@@ -15,13 +15,20 @@ _T95 = (
 )  # fmt: skip
 
 
+def mean_and_half(values: ArrayLike) -> tuple[float, float]:
+    """Mean of (n,) values and half of its 95 % interval (Student's t), NaN for a single one."""
+    values = np.asarray(values, dtype=np.float64)
+    if len(values) < 2:
+        return float(values.mean()), float("nan")
+    quantile = _T95[min(len(values) - 2, len(_T95) - 1)]
+    return float(values.mean()), float(quantile * values.std(ddof=1) / np.sqrt(len(values)))
+
+
 def interval(differences: ArrayLike) -> tuple[str, str]:
     """Mean of paired differences and its 95 % interval (Student's t), as text."""
-    values = np.asarray(differences, dtype=np.float64)
-    mean = float(values.mean())
-    if len(values) < 2:
+    mean, half = mean_and_half(differences)
+    if np.isnan(half):
         return f"{mean:+.2f}", "one seed"
-    half = _T95[min(len(values) - 2, len(_T95) - 1)] * float(values.std(ddof=1)) / np.sqrt(len(values))
     return f"{mean:+.2f}", f"{mean - half:+.2f} .. {mean + half:+.2f}"
 
 

@@ -69,6 +69,13 @@ def test_a_split_learns_from_train_and_is_judged_on_test(colours, tmp_path):
     assert (few_shot(one, 5, seed=2).train != split.train).any()
 
 
+def test_concepts_may_have_unequal_numbers_of_pictures(colours, tmp_path):
+    one = loaded(colours, tmp_path)
+    split = few_shot(one, 5, seed=1, unequal=True)
+    assert sorted(np.bincount(one.labels[split.train]).tolist()) == [1, 2, 4]
+    assert (few_shot(one, 5, seed=2, unequal=True).test == split.test).all()
+
+
 def test_without_a_test_folder_the_rest_is_judged(colours, tmp_path):
     split = few_shot(loaded(colours / "train", tmp_path), 5, seed=0)
     assert len(split.test) == 36 - 15

@@ -2,7 +2,7 @@
 
     scripts/bench suspects --data DIR... [--shots 20] [--seeds 5] [--flipped 0.05]
 
-The list is ``edge.head.suspects``. Beside it: its parts (the leave-one-out value alone), confident learning as
+The list is ``edge.head.suspects``. Beside it: the leave-one-out value it begins with, confident learning as
 cleanlab does it (Northcutt, Jiang & Chuang 2021: out-of-sample probabilities by cross-validated logistic regression,
 ranked by the given label's, or by its distance to the best other) and how few of the 5 nearest neighbours agree.
 A set with fewer pictures of a concept than --shots takes what there is. What else is wrong with a set's own labels
@@ -95,7 +95,7 @@ def _methods(
     given = alone[np.arange(len(labels)), labels]
     return {
         _OURS: ours,
-        "ours, without a refit": -given,
+        "ours, leave-one-out value alone": -given,
         _INDEPENDENT: independent,
         "confident learning, self-confidence": -regression[np.arange(len(labels)), labels],
         "confident learning, margin": _margin(regression, labels),

@@ -1,15 +1,18 @@
 """docs/cli.md names every verb, option, exit code and JSON field that there is, and none that there is not."""
 
+import dataclasses
 import json
 import re
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
 from click.testing import CliRunner
 
 from edge.faces.cli import failures, main
+from edge.types import Remark, RemarkKind, Suspect
 from firmware_bridge.cli import main as bridge
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
@@ -123,7 +126,9 @@ def printed(tmp_path_factory, photographs):
 
 RECORDS = {
     name: set(re.findall(r"\w+", row))
-    for name, row in re.findall(r"^\| (Input|Model|Version|Evaluation) \| (.*) \|$", SECTIONS["JSON"], re.M)
+    for name, row in re.findall(
+        r"^\| (Input|Model|Version|Evaluation|Suspect|Remark) \| (.*) \|$", SECTIONS["JSON"], re.M
+    )
 }
 
 
@@ -148,6 +153,12 @@ def test_the_records_are_named_field_by_field(printed):
     assert set(version) - {"version", "unpinned"} <= RECORDS["Version"]
     assert set(version["evaluation"]) <= RECORDS["Evaluation"]
     assert set(version["evaluation"]["concepts"][0]) <= RECORDS["Evaluation"]
+    assert {field.name for field in dataclasses.fields(Suspect)} <= RECORDS["Suspect"]
+    assert {field.name for field in dataclasses.fields(Remark)} <= RECORDS["Remark"]
+
+
+def test_the_kinds_of_remark_are_all_there():
+    assert all(f"`{kind}`" in SECTIONS["edge evaluate"] for kind in get_args(RemarkKind))
 
 
 def test_the_contract_of_scripts_holds(printed):

@@ -34,6 +34,7 @@ class About:
     names: Mapping[str, str]
 
     def name(self, concept: str) -> str:
+        """What people call a concept."""
         return self.names.get(concept, concept)
 
 

@@ -47,6 +47,25 @@ class Verbs(click.Group):
             _fail(ctx, f"unexpected {type(error).__name__}: {error}; run again with --debug and report it", 1)
 
 
+class Several(click.Command):
+    """A repeatable option may be given once with several values: ``--shots 5 10`` is ``--shots 5 --shots 10``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        repeatable = {
+            name for one in self.params if isinstance(one, click.Option) and one.multiple for name in one.opts
+        }
+        words: list[str] = []
+        last = given = ""
+        for word in args:
+            if word.startswith("-"):
+                last, _, given = word.partition("=")
+            else:
+                words += [last] if given and last in repeatable else []
+                given = word
+            words.append(word)
+        return super().parse_args(ctx, words)
+
+
 def _fail(ctx: click.Context, message: str, code: int) -> None:
     if ctx.params.get("debug"):
         traceback.print_exc()
@@ -59,7 +78,7 @@ def _fail(ctx: click.Context, message: str, code: int) -> None:
 @click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
 @click.pass_context
 def main(ctx: click.Context, as_json: bool, debug: bool) -> None:  # noqa: ARG001
-    """Make backbones and models on a workstation: export, adopt, head, evaluate."""
+    """Make backbones and models on a workstation: export, adopt, head, evaluate, compare."""
     ctx.obj = as_json
 
 
@@ -158,6 +177,45 @@ def evaluate(as_json: bool, /, file: Path, data: Path) -> None:
         return
     for line in _evaluation_lines(evaluation):
         click.echo(line)
+
+
+@main.command(cls=Several)
+@click.option("--data", type=FOLDER, multiple=True, required=True, help="Folders of concepts, or of such folders.")
+@click.option(
+    "--shots",
+    type=click.IntRange(min=1),
+    multiple=True,
+    default=(2, 5, 10, 20),
+    show_default="2 5 10 20",
+    help="Pictures of each concept to learn from.",
+)
+@click.option("--seeds", type=click.IntRange(1, 1000), default=5, show_default=True, help="Random draws of pictures.")
+@click.option("--backbone", help="Name of a backbone that `edge backbone list` shows; default: the usual one.")
+@click.option("--out", type=FOLDER, default=Path("comparison"), show_default=True, help="Folder for plots and figures.")
+@click.option(
+    "--cache", type=FOLDER, default=Path(".cache/bench"), show_default=True, help="Embeddings kept for the next time."
+)
+@click.pass_obj
+def compare(as_json: bool, /, **options: Any) -> None:
+    """Plot accuracy against pictures per concept: ours, its parts switched off one at a time, and what others use.
+
+    Every DIR of --data has one sub-folder per concept, or train/ and test/ with those; without a test/ folder the
+    pictures that are not learned from are the test. Sets with too few pictures for some --shots are left out there.
+
+    Prints tables and writes accuracy.png, parts.png, parts-by-shots.png and accuracy.csv to --out.
+    """
+    from trainer.compare import CompareOptions, as_document, report, write_csv
+    from trainer.compare import compare as measure
+    from trainer.plots import draw
+
+    given = {key: value for key, value in options.items() if value is not None}
+    result = measure(CompareOptions(**given))
+    files = [write_csv(result, options["out"] / "accuracy.csv"), *draw(result, options["out"])]
+    if as_json:
+        _print_json({**as_document(result), "files": [str(file) for file in files]})
+        return
+    report(result)
+    click.echo("\nwrote " + ", ".join(str(file) for file in files))
 
 
 def _show_card(as_json: bool, card: BackboneCard, out: Path) -> None:

@@ -18,7 +18,7 @@ def run(*arguments):
     return CliRunner().invoke(main, [str(one) for one in arguments])
 
 
-@pytest.mark.parametrize("verb", [[], ["export"], ["adopt"], ["head"], ["evaluate"]])
+@pytest.mark.parametrize("verb", [[], ["export"], ["adopt"], ["head"], ["evaluate"], ["compare"]])
 def test_help_is_quick_because_it_loads_nothing(verb):
     code = (
         f"import sys\nfrom trainer.cli import main\nmain({[*verb, '--help']}, standalone_mode=False)\n"

@@ -44,11 +44,14 @@ def main() -> None:
     if bench.background is not None:
         background = Background.from_embeddings(bench.background, bench.card.embedding, bench.card.held_back)
     found: dict[str, dict[str, list[Float]]] = {}
+    listed: dict[str, list[Float]] = {}
     for one in bench.sets():
         for seed in range(chosen.seeds):
             rows, labels, flipped = _flipped(one, chosen.shots, chosen.flipped, seed)
-            for method, score in _methods(bench, background, one, rows, labels).items():
+            for method, (score, suspicious) in _methods(bench, background, one, rows, labels).items():
                 found.setdefault(method, {}).setdefault(one.name, []).append(_judged(score, flipped))
+                if suspicious is not None:
+                    listed.setdefault(method, []).append(_listed(suspicious, flipped))
     print(
         f"\n{chosen.backbone}, at most {chosen.shots} pictures per concept, {100 * chosen.flipped:g} % of the labels "
         f"flipped, {chosen.seeds} seeds; in %\n"
@@ -57,6 +60,12 @@ def main() -> None:
         print(what)
         _table(found, index)
     _compared(found)
+    print(
+        "\npictures it calls suspicious, of all; how many of them are flipped; how many of the flipped are among them"
+    )
+    print_table(["", "listed", "wrong", "found"], [
+        [method, *(f"{one:.1f}" for one in np.mean(rows, axis=0))] for method, rows in listed.items()
+    ])  # fmt: skip
 
 
 def _options() -> argparse.Namespace:
@@ -85,21 +94,21 @@ def _flipped(
 
 def _methods(
     bench: Bench, background: Background | None, one: LabelledSet, rows: NDArray[np.intp], labels: Labels
-) -> dict[str, Float]:
-    """(n,) how suspicious each picture is, by method."""
+) -> dict[str, tuple[Float, NDArray[np.bool_] | None]]:
+    """(n,) how suspicious each picture is, by method, and which of them it calls suspicious."""
     x = plain(one.embeddings[rows], bench.card.embedding.parts[0])  # type: ignore[arg-type]
     regression = _cross_validated(x, labels)
-    ours, alone = _ours(bench, background, one, rows, one_hot(labels, len(one.concepts)), exclusive=True)
+    ours, suspicious, alone = _ours(bench, background, one, rows, one_hot(labels, len(one.concepts)), exclusive=True)
     everything = np.where(one_hot(labels, len(one.concepts)) == 1, 1, 0).astype(np.int8)
-    independent, _ = _ours(bench, background, one, rows, everything, exclusive=False)
+    independent, doubtful, _ = _ours(bench, background, one, rows, everything, exclusive=False)
     given = alone[np.arange(len(labels)), labels]
     return {
-        _OURS: ours,
-        "ours, leave-one-out value alone": -given,
-        _INDEPENDENT: independent,
-        "confident learning, self-confidence": -regression[np.arange(len(labels)), labels],
-        "confident learning, margin": _margin(regression, labels),
-        "5 nearest neighbours": _margin(_neighbours(x, labels), labels),
+        _OURS: (ours, suspicious),
+        "ours, leave-one-out value alone": (-given, None),
+        _INDEPENDENT: (independent, doubtful),
+        "confident learning, self-confidence": (-regression[np.arange(len(labels)), labels], None),
+        "confident learning, margin": (_margin(regression, labels), None),
+        "5 nearest neighbours": (_margin(_neighbours(x, labels), labels), None),
     }
 
 
@@ -111,8 +120,8 @@ def _ours(
     labels: NDArray[np.int8],
     *,
     exclusive: bool,
-) -> tuple[Float, Float]:
-    """(n,) the worst score of each picture's annotations, and the leave-one-out values (n, K)."""
+) -> tuple[Float, NDArray[np.bool_], Float]:
+    """(n,) the worst score of each picture's annotations and whether any is suspicious; leave-one-out values (n, K)."""
     statistics = Statistics(one.concepts, bench.card.embedding, mutually_exclusive=exclusive)
     embeddings = one.embeddings[rows]
     statistics.update(embeddings, None, labels)  # type: ignore[arg-type]
@@ -121,7 +130,9 @@ def _ours(
     found = suspects(statistics, background, taught, training)
     score = np.full(len(rows), -np.inf)
     np.maximum.at(score, found.rows, found.score)
-    return score, training.values
+    suspicious = np.zeros(len(rows), dtype=bool)
+    suspicious[found.rows[found.suspicious]] = True
+    return score, suspicious, training.values
 
 
 def _cross_validated(x: Float, y: Labels, folds: int = 5) -> Float:
@@ -162,6 +173,12 @@ def _judged(score: Float, flipped: NDArray[np.bool_]) -> Float:
     count = int(hits.sum())
     precision = (np.cumsum(hits) / np.arange(1, len(hits) + 1))[hits].mean()
     return 100 * np.array([hits[: int(np.ceil(len(hits) / 10))].sum() / count, hits[:count].mean(), precision])
+
+
+def _listed(suspicious: NDArray[np.bool_], flipped: NDArray[np.bool_]) -> Float:
+    """[share of pictures listed, share of those that are flipped, share of the flipped that are listed], in %."""
+    hits = int((suspicious & flipped).sum())
+    return 100 * np.array([suspicious.mean(), hits / max(int(suspicious.sum()), 1), hits / int(flipped.sum())])
 
 
 def _table(found: dict[str, dict[str, list[Float]]], index: int) -> None:

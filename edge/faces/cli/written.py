@@ -27,7 +27,7 @@ def check(path: Path) -> None:
 def write(path: Path, engine: Engine, about: report.About) -> None:
     """The page with its pictures, all of it or nothing. Raises InvalidArgument, StoreUnavailable (the disk is full)."""
     from edge.engine.review import thumbnails
-    from edge.faces.page import Shown, page, wanted
+    from edge.faces.evaluation_page import Shown, page, wanted
     from edge.store.failures import translated
     from edge.store.files import write_durably
 

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from edge.faces.page import Shown, page, wanted
+from edge.faces.evaluation_page import Shown, page, wanted
 from edge.types import Annotation, ConceptEvaluation, Confusion, Evaluation, Input, Remark, Review, Suspect
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"

@@ -42,7 +42,7 @@ PARTS: Mapping[str, Variant] = {
     "square root": Variant(plain=True),
     "background": Variant(Constants(background_weight=0.0)),
     "means pulled in": Variant(Constants(shrinkage=0.0)),
-    "excused means": Variant(excused=False),
+    "means excused": Variant(excused=False),
 }
 """What each part is off: without the scatter only the prior's round one is left; the prior is a tenth as strong."""
 

@@ -12,17 +12,20 @@ from pathlib import Path
 TEMPORARY = ".tmp-"
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """``path`` holds all of ``data`` or what it held before, whatever happens; durable on return."""
+def write_durably(path: Path, data: bytes, mode: int = 0o666) -> None:
+    """``path`` holds all of ``data`` or what it held before, whatever happens; durable on return.
+
+    ``mode``: who may read and write it, from its first byte on and less the umask.
+    """
     make_folder(path.parent)
-    stage(path, data)
+    stage(path, data, mode)
     sync_folders([path.parent])
 
 
-def stage(path: Path, data: bytes) -> None:
+def stage(path: Path, data: bytes, mode: int = 0o666) -> None:
     """Like ``write_durably`` without the folder's fsync, for batches that sync their folders once."""
     temporary = path.with_name(f"{TEMPORARY}{os.urandom(8).hex()}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

@@ -13,6 +13,7 @@ from typing import Any
 
 from edge.errors import BackboneChanged, InvalidArgument, NotFound
 from edge.store.blobs import Blobs
+from edge.store.browsing import PLACE, Filter
 from edge.store.concepts import FIND, Concepts, concept_of, stamp
 from edge.store.database import Database, Row
 from edge.store.failures import parsed, translated
@@ -133,10 +134,17 @@ class Inputs(Concepts):
 
     def annotate(self, id: str, values: Mapping[str, int | None], *, by: str) -> Input:
         """Set (1, 0) or clear (None) annotations of one input, all together. Raises NotFound, InvalidArgument."""
+        return self.annotate_many([(id, values)], by=by)[0]
+
+    def annotate_many(self, changes: Iterable[tuple[str, Mapping[str, int | None]]], *, by: str) -> list[Input]:
+        """As ``annotate`` for several inputs, answered in their order. All or nothing."""
         with self._database.write() as connection:
-            number = self._resolve(id)
-            self._annotate_row(connection, number, values, by)
-            return self._by_number([number])[number]
+            numbers = []
+            for id, values in changes:
+                numbers.append(self._resolve(id))
+                self._annotate_row(connection, numbers[-1], values, by)
+            found = self._by_number(numbers)
+        return [found[number] for number in numbers]
 
     def _annotate_row(
         self, connection: sqlite3.Connection, number: int, values: Mapping[str, int | None], by: str
@@ -193,6 +201,27 @@ class Inputs(Concepts):
             values = (concept,)
         with self._database.read():
             return list(self._records(f"{where} ORDER BY number LIMIT ? OFFSET ?", (*values, limit, offset)).values())
+
+    def browse(self, wanted: Filter, *, after: str | None = None, limit: int = 60) -> tuple[list[Input], int]:
+        """At most ``limit`` inputs, the newest first, those behind the input ``after``; and how many there are in all.
+
+        Raises InvalidArgument.
+        """
+        where, values = wanted.where()
+        with self._database.read():
+            total = self._database.row(f"SELECT count(*) FROM inputs WHERE {where}", values)
+            if after is not None:
+                where += " AND number < (SELECT number FROM inputs WHERE id = ?)"
+                values.append(after)
+            found = self._records(f"WHERE {where} ORDER BY number DESC LIMIT ?", (*values, limit))
+        return list(found.values()), int(total[0]) if total is not None else 0
+
+    def sources(self, limit: int = 100) -> list[tuple[str, int]]:
+        """Where visible inputs came from, folders without the files' names, and how many; those with most first."""
+        return self._database.rows(
+            f"SELECT {PLACE}, count(*) FROM inputs WHERE removed_at IS NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?",
+            (limit,),
+        )
 
     def count(self) -> int:
         """Visible inputs."""

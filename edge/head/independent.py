@@ -29,12 +29,19 @@ class Brackets:
 
 @dataclass(frozen=True, eq=False)
 class _Without:
-    """What is left when a moment leaves: the change of A, N + nu, (2K, d) whitened means and (2K,) counts."""
+    """What is left when a moment leaves: the change of A, N and nu, (d,) whitened mean of all, (2K, d) whitened means
+    and (2K,) counts."""
 
     change: Downdate
-    scale: float
+    weight: float
+    prior: float
+    mean: Array
     means: Array
     counts: Array
+
+    @property
+    def scale(self) -> float:
+        return self.weight + self.prior
 
     @property
     def shows(self) -> NDArray[np.bool_]:
@@ -51,10 +58,22 @@ class _Without:
         concepts = len(self.counts) // 2
         shown, not_shown = self.means[:concepts], self.means[concepts:]
         difference, middle = shown - not_shown, (shown + not_shown) / 2
-        total = np.where(self.exists, self.counts[:concepts] + self.counts[concepts:], 1.0)
-        share = np.where(self.exists, self.counts[:concepts] * self.counts[concepts:] / total, 0.0)
-        projection = self.change.products(white, difference) - self.change.products_of_pairs(middle, difference)
-        return self.scale * projection / (1 - share * self.change.products_of_pairs(difference, difference))
+        n_shown, n_not = self.counts[:concepts], self.counts[concepts:]
+        total = np.where(self.exists, n_shown + n_not, 1.0)
+        share = np.where(self.exists, n_shown * n_not / total, 0.0)
+        pairs = self.change.products_of_pairs
+        projection = self.change.products(white, difference) - pairs(middle, difference)
+        spread = pairs(difference, difference)
+        loose = np.where(self.exists, _loose(self.weight, total), 0.0)
+        if loose.any():
+            apart = (
+                self.mean - (n_shown[:, np.newaxis] * shown + n_not[:, np.newaxis] * not_shown) / total[:, np.newaxis]
+            )
+            tilt = pairs(difference, apart)
+            tilt, across = loose * tilt / (1 - loose * pairs(apart, apart)), tilt
+            projection += tilt * (self.change.products(white, apart) - pairs(middle, apart))
+            spread += tilt * across
+        return self.scale * projection / (1 - share * spread)
 
     def distances(self, white: Array, fixed: Array) -> Array:
         """(n, d) whitened rows -> (n, P) distances to the concepts and to whitened points that do not move; infinite
@@ -68,8 +87,12 @@ class _Without:
 
 @dataclass(frozen=True, eq=False)
 class Independent:
-    """Log odds f_c(z) = (N + nu) u'(z - (m+ + m-)/2) / (1 - k D'u) with D = m+ - m-, u = A^-1 D: the concept's own
-    between-scatter k D D' is taken out of the total scatter by Sherman and Morrison's formula.
+    """Log odds f_c(z) = (N + nu) u'(z - (m+ + m-)/2) / (1 - k D'u) with D = m+ - m-, u = (A - l F F')^-1 D.
+
+    The scatter between what shows the concept, what does not and what is unknown is taken out of the total scatter by
+    Sherman and Morrison's formula, twice: k D D' between the first two, l F F' between both of them and the unknown,
+    F = m - (their mean). If that stayed in, unknown pictures that show the concept would make its own direction look
+    like noise, and "not known" would act like a weak "not shown".
 
     ``weights`` (K, d) and ``bias`` (K,): f = weights z + bias. ``shown``, ``not_shown``: (K, d) means;
     ``n_shown``, ``n_not``: (K,) counts, the latter with the background's weight.
@@ -161,8 +184,10 @@ class Independent:
             member = np.concatenate([labels[leaving] == SHOWN, labels[leaving] == NOT_SHOWN], axis=1)
             kinds = np.zeros(len(leaving), dtype=np.int64)
             change = Downdate.of(white[leaving], kinds, centre, np.array([self.base.weight]))
-            scale = self.base.weight - len(leaving) + self.base.prior
-            yield rows, _Without(change, scale, *without(means, counts, white[leaving], member))
+            weight = self.base.weight - len(leaving)
+            mean = (self.base.weight * centre[0] - white[leaving].sum(axis=0)) / max(weight, 1e-12)
+            left = without(means, counts, white[leaving], member)
+            yield rows, _Without(change, weight, self.base.prior, mean, *left)
 
     def _left_out(
         self, brackets: Brackets, labels: NDArray[np.int8], rows: NDArray[np.intp], columns: NDArray[np.intp]
@@ -184,10 +209,19 @@ class Independent:
         factor = eta / (1 - eta * _bracket(residual, gram, residual))
         difference, offset = plus - minus, -(plus + minus) / 2
         offset[:, 0] += 1
-        across = _bracket(difference, gram, residual)
-        spread = _bracket(difference, gram, difference) + factor * across**2
-        projection = _bracket(difference, gram, offset) + factor * across * _bracket(offset, gram, residual)
-        share = n_shown * n_not / (n_shown + n_not)
+        known = n_shown + n_not
+        apart = -(n_shown[:, np.newaxis] * plus + n_not[:, np.newaxis] * minus) / known[:, np.newaxis]
+        apart += np.array([-1.0, 0.0, 0.0, base.weight]) / (base.weight - 1)
+
+        def left(a: Array, b: Array) -> Array:
+            across = _bracket(a, gram, residual) * _bracket(b, gram, residual)
+            return np.asarray(_bracket(a, gram, b) + factor * across)
+
+        loose = _loose(base.weight - 1, known)
+        tilt = loose * left(difference, apart) / (1 - loose * left(apart, apart))
+        spread = left(difference, difference) + tilt * left(difference, apart)
+        projection = left(difference, offset) + tilt * left(apart, offset)
+        share = n_shown * n_not / known
         return np.asarray((base.weight - 1 + base.prior) * projection / (1 - share * spread))
 
     def _brackets(self, white: Array) -> Brackets:
@@ -217,10 +251,24 @@ def fit_independent(base: Pooled, counts: Array, sums: Array) -> Independent:
     n_shown, n_not = counts[:concepts], counts[concepts:] + base.beta
     shown = sums[:concepts] / n_shown[:, np.newaxis]
     not_shown = (sums[concepts:] + base.beta * base.background_mean) / n_not[:, np.newaxis]
-    difference = shown - not_shown
-    u = base.solve(difference)
+    difference, known = shown - not_shown, n_shown + n_not
+    loose = _loose(base.weight, known)
+    some = np.flatnonzero(loose)
+    apart = (
+        base.mean - (sums[some] + sums[concepts + some] + base.beta * base.background_mean) / known[some, np.newaxis]
+    )
+    u = base.solve(np.concatenate([difference, apart]))
+    u, v = u[:concepts], u[concepts:]
+    tilt = loose[some] * np.einsum("kd,kd->k", difference[some], v)
+    u[some] += (tilt / (1 - loose[some] * np.einsum("kd,kd->k", apart, v)))[:, np.newaxis] * v
     gain = np.einsum("kd,kd->k", difference, u)
-    share = n_shown * n_not / (n_shown + n_not)
+    share = n_shown * n_not / known
     weights = (base.weight + base.prior) * u / (1 - share * gain)[:, np.newaxis]
     bias = -np.einsum("kd,kd->k", weights, (shown + not_shown) / 2)
     return Independent(base, weights, bias, shown, not_shown, n_shown, n_not)
+
+
+def _loose(weight: float, known: Array) -> Array:
+    """(K,) l of ``Independent``: 0 where all of the ``weight`` pictures are ``known`` to show the concept or not."""
+    rest = weight - known
+    return np.where(rest > 0.5, known * weight / np.maximum(rest, 0.5), 0.0)

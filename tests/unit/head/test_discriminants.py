@@ -123,6 +123,11 @@ def two_class_lda(one: Case, keep: np.ndarray, concept: int, at: np.ndarray) -> 
     minus = (hidden.sum(axis=0) + one.beta * one.mu) / n_hidden
     difference = plus - minus
     between = len(shown) * n_hidden / (len(shown) + n_hidden) * np.outer(difference, difference)
+    unknown = z[(labels != -1).any(axis=1) & (labels[:, concept] == -1)]
+    if len(unknown):
+        known = len(shown) + n_hidden
+        apart = unknown.mean(axis=0) - (len(shown) * plus + n_hidden * minus) / known
+        between = between + known * len(unknown) / weight * np.outer(apart, apart)
     covariance = (about_mean + behind - between + one.nu * one.t * np.eye(len(mean))) / (weight + one.nu)
     return (at - (plus + minus) / 2) @ np.linalg.solve(covariance, difference)
 

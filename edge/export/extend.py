@@ -129,7 +129,7 @@ class Extension:
         }
         kind = _OPTIONS[name]
         if kind is not None:
-            fields["BuiltinOptions"] = self._table(kind, **({"Beta": 1.0} if name == "SOFTMAX" else {}))
+            fields["BuiltinOptions"] = self._table(kind, **_SETTINGS.get(name, {}))
             fields["BuiltinOptionsType"] = getattr(schema.BuiltinOptions, kind)
         self._operators.append(self._table("Operator", **fields))
         return output
@@ -230,6 +230,7 @@ class Extension:
 # operator -> the table of its options
 _OPTIONS: dict[str, str | None] = {
     "ADD": "AddOptions",
+    "CONCATENATION": "ConcatenationOptions",
     "DEQUANTIZE": "DequantizeOptions",
     "FULLY_CONNECTED": "FullyConnectedOptions",
     "L2_NORMALIZATION": "L2NormOptions",
@@ -243,6 +244,10 @@ _OPTIONS: dict[str, str | None] = {
     "SQRT": None,
     "SUB": "SubOptions",
 }
+
+
+# what differs from zero in them; vectors are (1, n) and are joined along their second axis
+_SETTINGS: dict[str, dict[str, float]] = {"SOFTMAX": {"Beta": 1.0}, "CONCATENATION": {"Axis": 1}}
 
 
 def _read(graph: Any, index: int) -> Tensor:

@@ -79,31 +79,22 @@ def integer_tail(
     weights, bias = np.asarray(head.weights, dtype=np.float64), np.asarray(head.bias, dtype=np.float64)
     if head.activation == "softmax":
         weights, bias = weights - weights.mean(axis=0), bias - bias.mean()
-    units = [
-        (columns, length, *_integer_unit(parts, output, part.transform, samples[:, columns]))
-        for output, (columns, part, length) in zip(outputs, spec.shares(), strict=True)
-    ]
-    shares = [reference @ (length * weights[:, columns]).T for columns, length, _, reference in units]
-    shares[0] += bias
-    total = np.sum(shares, axis=0)
-    logits, so_far = None, np.zeros_like(total)
-    for (columns, length, z, _), share in zip(units, shares, strict=True):
-        so_far = so_far + share
-        last = z is units[-1][2]
-        whole = parts.decided(total, head) if last else parts.ranged("logits", so_far)
-        rows, offset = length * weights[:, columns], bias if logits is None else np.zeros(len(weights))
-        if logits is None:
-            logits = parts.connect(z, rows, offset, whole)
-        else:
-            logits = parts.add(logits, parts.connect(z, rows, offset, parts.ranged("share", share)), whole)
-    assert logits is not None  # a spec has parts
-    return parts.activate(_activation(head), logits)
+    signed = any(part.transform != "sqrt" for part in spec.parts)
+    units, rows, logits = [], [], bias
+    for output, (columns, part, length) in zip(outputs, spec.shares(), strict=True):
+        unit, top, reference = _integer_unit(parts, output, part.transform, samples[:, columns], signed=signed)
+        units.append(unit)
+        rows.append(length * top * weights[:, columns])
+        logits = logits + reference @ (length * weights[:, columns]).T
+    z = parts.side_by_side(units)
+    return parts.activate(_activation(head), parts.connect(z, np.hstack(rows), bias, parts.decided(logits, head)))
 
 
 def _integer_unit(
-    parts: _Integers, output: Tensor, transform: Transform, samples: NDArray[np.int8]
-) -> tuple[Tensor, Array]:
-    """One part of unit length in 8 bits, and (n, size) what it should be for the samples.
+    parts: _Integers, output: Tensor, transform: Transform, samples: NDArray[np.int8], *, signed: bool
+) -> tuple[Tensor, float, Array]:
+    """One part of unit length, divided by its largest number so that all parts have one scale; that number; and
+    (n, size) what the part should be for the samples.
 
     SQRT is not on the list: x rsqrt(|x|) takes its place (0 stays 0, since 0 times any 8-bit number is).
     L2_NORMALIZATION has a fixed scale of 1/128, which leaves a vector of a thousand numbers some twenty levels: the
@@ -123,8 +114,12 @@ def _integer_unit(
         size = parts.magnitude(x_tensor)
         y, reference = parts.root(x_tensor, size, squares.max(), signed=True), np.sign(x) * np.sqrt(squares)
     reference = reference / _lengths(squares)
-    inverse = parts.rsqrt("inverse_length", parts.total(size, squares), _MARGIN / _lengths(squares).min())
-    return parts.multiply("unit", y, inverse, np.abs(reference).max(), signed=transform != "sqrt"), reference
+    top = float(np.abs(reference).max()) or 1.0
+    # the sum is taken top^2 times as large: then its inverse root makes a vector whose largest number is 1
+    inverse = parts.rsqrt(
+        "inverse_length", parts.total(size, squares, top**2), _MARGIN / (top * float(_lengths(squares).min()))
+    )
+    return parts.multiply("unit", y, inverse, 1.0, signed=signed), top, reference
 
 
 class _Integers:
@@ -159,8 +154,13 @@ class _Integers:
         scale, zero_point = _affine(low, high)
         return self.tensor("logits", logits.shape[1], scale, zero_point)
 
-    def add(self, x: Tensor, y: Tensor, out: Tensor) -> Tensor:
-        return self._graph.operator("ADD", 2, [x, y], out)
+    def side_by_side(self, vectors: Sequence[Tensor]) -> Tensor:
+        """One vector of several that have one scale."""
+        if len(vectors) == 1:
+            return vectors[0]
+        width = sum(one.shape[-1] for one in vectors)
+        joined = self.tensor("units", width, vectors[0].scale, vectors[0].zero_point)
+        return self._graph.operator("CONCATENATION", 2, vectors, joined)
 
     def _positive(self, name: str, width: int, largest: float) -> Tensor:
         """A tensor for 0 ... largest."""
@@ -201,11 +201,10 @@ class _Integers:
         inverse = self.rsqrt("inverse_root", size, 1 / np.sqrt(size.scale))
         return self.multiply("root", x, inverse, np.sqrt(largest), signed=signed)
 
-    def total(self, x: Tensor, samples: Array) -> Tensor:
-        """The sum of x, (1, 1); ``samples`` (n, d): what x was for them."""
-        ones = np.ones((1, x.shape[-1]))
-        largest = _MARGIN * samples.sum(axis=1).max()
-        return self.connect(x, ones, np.zeros(1), self._positive("total", 1, largest))
+    def total(self, x: Tensor, samples: Array, factor: float) -> Tensor:
+        """``factor`` times the sum of x, (1, 1); ``samples`` (n, d): what x was for them."""
+        largest = _MARGIN * factor * samples.sum(axis=1).max()
+        return self.connect(x, np.full((1, x.shape[-1]), factor), np.zeros(1), self._positive("total", 1, largest))
 
     def connect(self, x: Tensor, weights: Array, bias: Array, out: Tensor) -> Tensor:
         """weights x + bias, weights (n, d) in 8 bits, symmetric."""

@@ -206,14 +206,21 @@ def thumbnails(engine: Engine, ids: Iterable[str], side: int = 160) -> dict[str,
     found = {}
     for id in dict.fromkeys(ids):
         one = engine.input(id)
-        longest = max(one.width, one.height)
-        size = [max(1, round(side * length / longest)) for length in (one.width, one.height)]
-        shape = Preprocessing(size[0], size[1], fit="stretch", crop=1.0)
-        try:
-            pixels = decode(engine.store.inputs.read(one), shape)[1]
-        except (BadImage, StoreCorrupt):
-            continue
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, "JPEG", quality=72, optimize=True)
-        found[id] = (one, buffer.getvalue())
+        data = thumbnail(engine, one, side)
+        if data is not None:
+            found[id] = (one, data)
     return found
+
+
+def thumbnail(engine: Engine, one: Input, side: int) -> bytes | None:
+    """A JPEG of an input, upright and whole, ``side`` pixels long; None when it cannot be read."""
+    longest = max(one.width, one.height)
+    size = [max(1, round(side * length / longest)) for length in (one.width, one.height)]
+    shape = Preprocessing(size[0], size[1], fit="stretch", crop=1.0)
+    try:
+        pixels = decode(engine.store.inputs.read(one), shape)[1]
+    except (BadImage, StoreCorrupt):
+        return None
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=72, optimize=True)
+    return buffer.getvalue()

@@ -179,10 +179,13 @@ class Inputs(Concepts):
 
     # --- reading -------------------------------------------------------------------------------------------------
 
-    def get(self, id: str) -> Input:
-        """One input by id or by a unique beginning of at least 6 characters. Raises NotFound, InvalidArgument."""
+    def get(self, id: str, *, removed: bool = False) -> Input:
+        """One input by id or by a unique beginning of at least 6 characters; ``removed``: one that is hidden too.
+
+        Raises NotFound, InvalidArgument.
+        """
         with self._database.read():
-            number = self._resolve(id)
+            number = self._resolve(id, removed)
             return self._by_number([number])[number]
 
     def page(

@@ -48,6 +48,7 @@ def fit_platts(scores: Array, positive: NDArray[np.bool_], weights: Array) -> tu
     (n, K) each; ``weights`` count each row, 0 leaves it out. Both sides then weigh the same, together as many pictures
     as there are rows. All concepts take their Newton steps together.
     """
+    scores, positive, weights = _used(scores, positive, weights)
     sides = np.stack([(weights * positive).sum(axis=0), (weights * ~positive).sum(axis=0)])
     share = sides.sum(axis=0) / np.maximum((sides > 0).sum(axis=0), 1)
     w = weights * np.where(positive, *(share / np.maximum(sides, 1e-12)))
@@ -69,6 +70,16 @@ def fit_platts(scores: Array, positive: NDArray[np.bool_], weights: Array) -> tu
         if largest.max() < 1e-9:
             break
     return np.exp(theta[:, 0]), theta[:, 1]
+
+
+def _used(scores: Array, positive: NDArray[np.bool_], weights: Array) -> tuple[Array, NDArray[np.bool_], Array]:
+    """The rows that count for each concept, moved to the top: with hundreds of concepts that is few of all."""
+    count = int((weights > 0).sum(axis=0).max(initial=0))
+    if 2 * count > len(scores):
+        return scores, positive, weights
+    order = np.argsort(weights <= 0, axis=0, kind="stable")[:count]
+    every = np.arange(scores.shape[1])
+    return scores[order, every], positive[order, every], weights[order, every]
 
 
 def fit_temperature(scores: Array, correct: NDArray[np.intp], weights: Array) -> float:

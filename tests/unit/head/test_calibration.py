@@ -106,3 +106,16 @@ def test_exclusive_values_add_up_to_one_and_keep_the_order(seed, concepts):
     values = Calibrator(np.full(concepts, 0.3), np.zeros(concepts), exclusive=True).values(x)
     assert values.sum(axis=1) == pytest.approx(1)
     assert np.array_equal(values.argmax(axis=1), x.argmax(axis=1))
+
+
+@given(st.integers(0, 10**6), st.integers(1, 6))
+def test_concepts_that_use_few_of_the_rows_are_calibrated_as_if_the_others_were_not_there(seed, concepts):
+    rng = np.random.default_rng(seed)
+    scores, positive = rng.normal(0, 3, (30, concepts)), rng.random((30, concepts)) < 0.5
+    weights = (rng.random((30, concepts)) < 0.2).astype(float)
+    slopes, offsets = fit_platts(scores, positive, weights)
+    for column in range(concepts):
+        use = weights[:, column] > 0
+        slope, offset = one_concept(scores[use, column], positive[use, column], weights[use, column])
+        assert slope == pytest.approx(slopes[column], rel=1e-6)
+        assert offset == pytest.approx(offsets[column], rel=1e-6, abs=1e-6)

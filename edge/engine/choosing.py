@@ -71,20 +71,28 @@ def uncertain(engine: Engine, model: str, *, limit: int = LIMIT, offset: int = 0
         chosen = choose(unit(rows), unit(seen), unsure, offset + limit)
         picked, alike = chosen.rows[offset:].tolist(), chosen.alike[offset:].tolist()
         records = store.inputs.by_number([numbers[row] for row in picked])
+        renamed = store.inputs.renamed()
+    names = [renamed.get(one, one) for one in head.concepts]
     inputs = tuple(
-        _wanted(head, records[numbers[row]], values[row], float(unsure[row]), float(known[row]), near)
+        _wanted(head, names, records[numbers[row]], values[row], float(unsure[row]), float(known[row]), near)
         for row, near in zip(picked, alike, strict=True)
     )
     return Wanted(info.model, info.id, inputs, total, len(numbers))
 
 
 def _wanted(
-    head: TrainedHead, one: Input, values: NDArray[np.float64], unsure: float, known: float, alike: int
+    head: TrainedHead,
+    names: list[str],
+    one: Input,
+    values: NDArray[np.float64],
+    unsure: float,
+    known: float,
+    alike: int,
 ) -> Uncertain:
     order = np.argsort(-values, kind="stable")[:2].tolist()
-    scores = tuple(ConceptScore(head.concepts[k], float(values[k]), head.concepts[k]) for k in order)
+    scores = tuple(ConceptScore(head.concepts[k], float(values[k]), names[k]) for k in order)
     is_known = known > head.threshold
-    reason = _reason(head, scores, values, unsure, is_known)
+    reason = _reason(head, names, scores, values, unsure, is_known)
     if alike:
         reason += f"; {alike} more like it"
     return Uncertain(one, unsure, known, is_known, scores, alike, reason)
@@ -92,6 +100,7 @@ def _wanted(
 
 def _reason(
     head: TrainedHead,
+    names: list[str],
     scores: tuple[ConceptScore, ...],
     values: NDArray[np.float64],
     unsure: float,
@@ -104,8 +113,8 @@ def _reason(
     if head.mutually_exclusive:
         return f"{_said(scores[0])} or {_said(scores[1])}"
     even = int(np.abs(2 * values - 1).argmin())
-    return f"{head.concepts[even]} or not, {100 * values[even]:.0f} %"
+    return f"{names[even]} or not, {100 * values[even]:.0f} %"
 
 
 def _said(score: ConceptScore) -> str:
-    return f"{score.id} {100 * score.value:.0f} %"
+    return f"{score.name} {100 * score.value:.0f} %"

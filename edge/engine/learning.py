@@ -56,12 +56,15 @@ class Learner:
         """The backbone whose embeddings it trains on."""
         return self._card
 
-    def run(self, model: ModelInfo, version: VersionInfo) -> VersionInfo:
-        """Take a queued version to TRAINED, or to FAILED with a reason; raises what made it fail."""
+    def run(self, model: ModelInfo, version: VersionInfo, *, unlabelled: bool = False) -> VersionInfo:
+        """Take a queued version to TRAINED, or to FAILED with a reason; raises what made it fail.
+
+        ``unlabelled``: pictures of which nothing is said may take part, if that helps; its evaluation's notes say so.
+        """
         try:
             with self._guard, self._store.models.training():
                 self._store.models.update_version(version, VersionStatus.TRAINING)
-                statistics, training, evaluation = self._train(model)
+                statistics, training, evaluation = self._train(model, unlabelled)
                 return self._store.models.update_version(
                     version,
                     VersionStatus.TRAINED,
@@ -90,10 +93,16 @@ class Learner:
             rows = Rows([ids[i] for i in sample], self._embeddings(chosen), labels[sample])
         return fresh, Material(fresh.statistics, background, rows, chosen, max(fresh.statistics.n, len(ids)))
 
-    def _train(self, model: ModelInfo) -> tuple[Statistics, Training, Evaluation]:
+    def _train(self, model: ModelInfo, unlabelled: bool = False) -> tuple[Statistics, Training, Evaluation]:
         fresh, found = self._material(model)
         rows = found.rows
-        training = train(fresh.statistics, found.background, rows)
+        if unlabelled:
+            from edge.head.unlabelled import train_with
+
+            numbers, _ = self._store.inputs.unlabelled(model.concepts, SAMPLE)
+            training = train_with(fresh.statistics, found.background, rows, self._embeddings(numbers)).training
+        else:
+            training = train(fresh.statistics, found.background, rows)
         self._save(model, fresh)
         return fresh.statistics, training, judge(fresh.statistics, training, rows, total=found.total)
 

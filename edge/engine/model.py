@@ -141,12 +141,15 @@ class Model:
 
     # --- teach ---------------------------------------------------------------------------------------------------
 
-    def train(self) -> ModelVersion:
+    def train(self, *, unlabelled: bool = False) -> ModelVersion:
         """Queue a training of a new version, and return it at once; ``wait()`` or ``evaluation`` wait for it.
 
-        Training again undoes a ``rollback``. Raises NotFound (deleted), BackboneChanged, StoreUnavailable.
+        ``unlabelled``: let pictures of which nothing is said take part, if that measurably helps this model; the
+        evaluation's notes say whether it did. Training again undoes a ``rollback``. Raises NotFound (deleted),
+        BackboneChanged, StoreUnavailable, InvalidArgument (``unlabelled``, and the concepts do not exclude each other).
         """
         info, learner = self.info, self._engine.learner
+        check_unlabelled(info, unlabelled)
         card = self._engine.card
         with ExitStack() as held:
             held.enter_context(self._store.models.claimed())
@@ -155,7 +158,7 @@ class Model:
 
         def job() -> VersionInfo:
             with claim:
-                return learner.run(info, version)
+                return learner.run(info, version, unlabelled=unlabelled)
 
         return ModelVersion(self._engine, version, self._engine.trainer.submit(job))
 
@@ -325,3 +328,12 @@ class Model:
         from edge.engine.exporting import export
 
         return export(self._engine, self, Path(path), version=version, full_integer=full_integer)
+
+
+def check_unlabelled(info: ModelInfo, unlabelled: bool) -> None:
+    """Raises InvalidArgument where unlabelled pictures are wanted and cannot take part."""
+    if unlabelled and not info.mutually_exclusive:
+        raise InvalidArgument(
+            f"the concepts of {info.name!r} do not exclude each other, so unlabelled pictures cannot help; train "
+            "without them"
+        )

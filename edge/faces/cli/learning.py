@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model", metavar="MODEL")
 @click.option("--no-wait", is_flag=True, help="Return at once; the training goes on in a process of its own.")
+@click.option("--unlabelled", is_flag=True, help="Learn from unlabelled pictures too, if that measurably helps.")
 @pass_session
-def train(session: Session, model: str, no_wait: bool) -> None:
+def train(session: Session, model: str, no_wait: bool, unlabelled: bool) -> None:
     """Train on everything that was said."""
     with session.open() as engine:
         one = engine.model(model)
@@ -30,9 +31,9 @@ def train(session: Session, model: str, no_wait: bool) -> None:
         if no_wait:
             from edge.engine.detached import train as start
 
-            info = start(engine, one).info
+            info = start(engine, one, unlabelled=unlabelled).info
         else:
-            version = one.train()
+            version = one.train(unlabelled=unlabelled)
             _wait(version)
             _ = version.evaluation  # raises what made it fail
             info = version.info

@@ -25,9 +25,9 @@ def held_training(monkeypatch):
     """Training stops before it does anything until the event is set."""
     go, original = threading.Event(), Learner._train
 
-    def wait(self, model):
+    def wait(self, *given):
         assert go.wait(20)
-        return original(self, model)
+        return original(self, *given)
 
     monkeypatch.setattr(Learner, "_train", wait)
     return go

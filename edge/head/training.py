@@ -91,6 +91,8 @@ def train(
 def check(statistics: Statistics, background: Background | None) -> None:
     """Raises CannotTrain, naming the concept and what to add."""
     concepts = statistics.concepts
+    if not concepts:
+        raise CannotTrain("the model has no concept yet; name one with: edge model add-concept MODEL CONCEPT")
     if statistics.mutually_exclusive and len(concepts) < 2:
         raise CannotTrain("a mutually exclusive model needs two concepts; add one, or create it without the option")
     for index, concept in enumerate(concepts):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from edge.errors import BackboneChanged, InvalidArgument, NotFound
 from edge.store.blobs import Blobs
@@ -22,6 +22,7 @@ from edge.types import UNKNOWN, Annotation, Input
 
 _COLUMNS = "number, id, sha256, media_type, size, width, height, source, added_at, metadata"
 _CHUNK = 500
+T = TypeVar("T")
 _PREFIX = 6
 
 
@@ -146,6 +147,14 @@ class Inputs(Concepts):
             found = self._by_number(numbers)
         return [found[number] for number in numbers]
 
+    def set_metadata(self, id: str, metadata: Mapping[str, Any]) -> Input:
+        """Replace an input's metadata. Raises NotFound, InvalidArgument (no JSON)."""
+        text = _json(metadata, f"input {id}")
+        with self._database.write() as connection:
+            number = self._resolve(id)
+            connection.execute("UPDATE inputs SET metadata = ? WHERE number = ?", (text, number))
+            return self._by_number([number])[number]
+
     def _annotate_row(
         self, connection: sqlite3.Connection, number: int, values: Mapping[str, int | None], by: str
     ) -> None:
@@ -236,6 +245,25 @@ class Inputs(Concepts):
         with self._database.read():
             return self._by_number(numbers)
 
+    def by_id(self, ids: Iterable[str]) -> dict[str, Input]:
+        """Visible inputs by their whole ids; those that are not there are left out."""
+        found: dict[str, Input] = {}
+        with self._database.read():
+            for part in _chunks(list(dict.fromkeys(ids))):
+                marks = ",".join("?" * len(part))
+                records = self._records(f"WHERE removed_at IS NULL AND id IN ({marks})", part)
+                found.update((one.id, one) for one in records.values())
+        return found
+
+    def known_sources(self, wanted: Iterable[str]) -> set[str]:
+        """Which of these sources visible inputs came from."""
+        found: set[str] = set()
+        for part in _chunks(list(dict.fromkeys(wanted))):
+            marks = ",".join("?" * len(part))
+            query = f"SELECT DISTINCT source FROM inputs WHERE removed_at IS NULL AND source IN ({marks})"
+            found.update(row[0] for row in self._database.rows(query, part))
+        return found
+
     def visible(self, number: int) -> bool:
         """Whether an input is there and not removed."""
         row = self._database.row("SELECT removed_at FROM inputs WHERE number = ?", (number,))
@@ -296,10 +324,14 @@ def _checked(one: NewInput) -> str:
     for name, value in one.annotations.items():
         check_name(name, "concept")
         _check_value(value)
+    return _json(one.metadata, one.source)
+
+
+def _json(metadata: Mapping[str, Any], what: str) -> str:
     try:
-        return json.dumps(dict(one.metadata), allow_nan=False)
+        return json.dumps(dict(metadata), allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise InvalidArgument(f"the metadata of {one.source} is no JSON ({error}); give texts and numbers") from error
+        raise InvalidArgument(f"the metadata of {what} is no JSON ({error}); give texts and numbers") from error
 
 
 def _check_value(value: int | None) -> None:
@@ -313,9 +345,9 @@ def _same_backbone(connection: sqlite3.Connection, new: Sequence[NewInput]) -> N
         raise BackboneChanged("the store was given another backbone meanwhile; add the pictures again")
 
 
-def _chunks(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(numbers), _CHUNK):
-        yield numbers[start : start + _CHUNK]
+def _chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(values), _CHUNK):
+        yield values[start : start + _CHUNK]
 
 
 def _input(row: Row, annotations: tuple[Annotation, ...]) -> Input:

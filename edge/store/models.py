@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -13,11 +13,11 @@ from pathlib import Path
 
 from edge.errors import BadHead, Conflict, InvalidArgument, NotFound
 from edge.store.concepts import FIND, ensure, stamp
-from edge.store.database import Database
 from edge.store.failures import translated
 from edge.store.files import hold_shared, locked, make_folder, write_durably
 from edge.store.names import check_name, check_names
 from edge.store.records import MODELS, VERSIONS, model_of, version_of
+from edge.store.snapshots import Snapshots
 from edge.types import Evaluation, ModelInfo, VersionInfo, VersionStatus
 
 _ALLOWED = {
@@ -28,24 +28,29 @@ _NOTHING = "no concept is named; give at least one"
 INTERRUPTED = "training was interrupted; run edge train again"
 
 
-class Models:
+class Models(Snapshots):
     """The part of the store that holds models, versions and snapshots of their statistics."""
 
-    def __init__(self, database: Database, folder: Path, clock: Callable[[], datetime]) -> None:
-        self._database = database
-        self._folder = folder / "versions"
-        self._clock = clock
-
     def create(
-        self, name: str, concepts: Sequence[str], *, mutually_exclusive: bool, closed_environment: bool
+        self,
+        name: str,
+        concepts: Sequence[str],
+        *,
+        mutually_exclusive: bool,
+        closed_environment: bool,
+        may_be_empty: bool = False,
     ) -> ModelInfo:
-        """A new model, and those of its concepts that are new. Raises Conflict (the name is taken), InvalidArgument."""
+        """A new model, and those of its concepts that are new. Raises Conflict (the name is taken), InvalidArgument.
+
+        ``may_be_empty``: its concepts may come later, with ``replace_concepts``.
+        """
         check_name(name, "model")
         wanted = check_names(concepts, "concept")
         now = stamp(self._clock)
         with self._database.write() as connection:
             ids = ensure(connection, wanted, now)
-            _check_count(ids, mutually_exclusive)
+            if ids or not may_be_empty:
+                _check_count(ids, mutually_exclusive)
             try:
                 connection.execute(
                     "INSERT INTO models (name, concepts, exclusive, closed, created_at) VALUES (?, ?, ?, ?, ?)",
@@ -97,6 +102,34 @@ class Models:
             left = tuple(one for one in model.concepts if one not in ids)
             _check_count(left, model.mutually_exclusive)
             return self._set_concepts(connection, name, left)
+
+    def replace_concepts(self, name: str, concepts: Iterable[str]) -> ModelInfo:
+        """Give a model these concepts instead of its own; versions keep theirs. Raises NotFound, InvalidArgument."""
+        wanted = check_names(concepts, "concept")
+        with self._database.write() as connection:
+            model = self.get(name)
+            ids = ensure(connection, wanted, stamp(self._clock))
+            _check_count(ids, model.mutually_exclusive)
+            return model if ids == model.concepts else self._set_concepts(connection, name, ids)
+
+    def set_output(
+        self, name: str, *, mutually_exclusive: bool | None = None, closed_environment: bool | None = None
+    ) -> ModelInfo:
+        """Change a model's output settings (None: as it is) while it was never trained. Raises NotFound, Conflict."""
+        with self._database.write() as connection:
+            model = self.get(name)
+            exclusive = model.mutually_exclusive if mutually_exclusive is None else mutually_exclusive
+            closed = model.closed_environment if closed_environment is None else closed_environment
+            if (exclusive, closed) == (model.mutually_exclusive, model.closed_environment):
+                return model
+            if self.versions(name):
+                raise Conflict(f"model {name!r} was trained with other output settings; make another model for these")
+            # made anew, so that nobody goes on with statistics of the other kind
+            connection.execute(
+                "UPDATE models SET exclusive = ?, closed = ?, created_at = ? WHERE name = ?",
+                (exclusive, closed, stamp(self._clock), name),
+            )
+            return self.get(name)
 
     def _set_concepts(self, connection: sqlite3.Connection, name: str, ids: Sequence[str]) -> ModelInfo:
         connection.execute("UPDATE models SET concepts = ? WHERE name = ?", (json.dumps(ids), name))
@@ -279,6 +312,22 @@ class Models:
             rows = self._database.rows(VERSIONS + "WHERE m.name = ? ORDER BY v.number DESC", (model,))
         return [version_of(row) for row in rows]
 
+    def delete_version(self, model: str, id: str) -> None:
+        """Delete one version; what was pinned to it uses the newest again. Raises NotFound, Conflict (it trains)."""
+        with translated(), self.changing_heads():
+            before = self.heads()
+            with self._database.write() as connection:
+                version = self.version(model, id)
+                if not version.status.finished:
+                    raise Conflict(f"version {id} of {model!r} is being trained; wait for it to finish")
+                connection.execute(
+                    "DELETE FROM versions WHERE number = ? AND model = (SELECT number FROM models WHERE name = ?)",
+                    (version.number, model),
+                )
+                connection.execute("UPDATE models SET pinned = NULL WHERE name = ? AND pinned = ?", (model, version.id))
+            for digest in before - self.heads():
+                self._head_path(digest).unlink(missing_ok=True)
+
     def head(self, version: VersionInfo) -> bytes:
         """A trained version's head. Raises BadHead when its file is gone or not what was written."""
         row = self._database.row(
@@ -332,10 +381,10 @@ class Models:
 
     def recover(self) -> int:
         """Fail versions whose training process died; returns how many. Cheap: call it while waiting for one."""
-        if self._database.read_only or not self._unfinished():
+        if self._database.read_only or not self.unfinished():
             return 0
         with translated(), locked(self._lock_path("claims"), wait=False) as free:
-            dead = self._unfinished() if free else []
+            dead = self.unfinished() if free else []
             for version in dead:
                 self.update_version(version, VersionStatus.FAILED, reason=INTERRUPTED)
             return len(dead)
@@ -345,7 +394,8 @@ class Models:
             make_folder(self._folder)
         return self._folder / f"{name}.lock"
 
-    def _unfinished(self) -> list[VersionInfo]:
+    def unfinished(self) -> list[VersionInfo]:
+        """Versions that are queued or being trained, of all models."""
         rows = self._database.rows(
             VERSIONS + "WHERE v.status IN (?, ?)", (VersionStatus.QUEUED.value, VersionStatus.TRAINING.value)
         )
@@ -353,37 +403,6 @@ class Models:
 
     def _head_path(self, digest: str) -> Path:
         return self._folder / f"{digest}.head"
-
-    # --- snapshots -----------------------------------------------------------------------------------------------
-
-    def save_snapshot(self, model: str, data: bytes) -> None:
-        """Keep a model's statistics; a cache, so the newest writer wins.
-
-        The row names the bytes it goes with: when a copy of ``store.sqlite`` is put back, no snapshot of another
-        history is taken for its own.
-        """
-        with translated():
-            write_durably(self._snapshot_path(model), data)
-        with self._database.write() as connection:
-            digest = hashlib.sha256(data).hexdigest()
-            connection.execute("UPDATE models SET snapshot = ? WHERE name = ?", (digest, model))
-
-    def load_snapshot(self, model: str) -> bytes | None:
-        """The last snapshot, or None."""
-        row = self._database.row("SELECT snapshot FROM models WHERE name = ?", (model,))
-        try:
-            data = self._snapshot_path(model).read_bytes()
-        except OSError:
-            return None
-        return data if row is not None and hashlib.sha256(data).hexdigest() == row[0] else None
-
-    def drop_snapshot(self, model: str) -> None:
-        """Forget a snapshot; the next training computes the statistics again."""
-        with translated():
-            self._snapshot_path(model).unlink(missing_ok=True)
-
-    def _snapshot_path(self, model: str) -> Path:
-        return self._folder / f"{hashlib.sha256(model.encode()).hexdigest()[:16]}.statistics"
 
 
 def _check_count(concepts: Sequence[str], mutually_exclusive: bool) -> None:

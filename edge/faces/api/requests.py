@@ -1,0 +1,209 @@
+"""Reading what strangers send: every value is checked for its type and its size before it is used."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
+
+from edge.errors import EdgeError
+from edge.faces.api.statuses import INVALID, Refused
+from edge.store.names import check_name
+
+TEXT = 4096
+"""Characters a text may have."""
+METADATA = 64 << 10
+"""Bytes of JSON that the metadata of one input may have."""
+PER_PAGE, MOST_PER_PAGE = 128, 1000
+
+Given = Mapping[str, Any]
+
+
+def table(given: Given, key: str, code: int = INVALID) -> Given:
+    """An object, empty when absent or null."""
+    value = given.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        refuse(code, f"{key} is an object, not {_kind(value)}")
+    return value
+
+
+def at(given: Given, path: str, code: int = INVALID) -> Given:
+    """An object inside objects: ``at(request, "model.output_info.data")``."""
+    for key in path.split("."):
+        given = table(given, key, code)
+    return given
+
+
+def tables(given: Given, key: str, code: int = INVALID, most: int | None = None) -> list[Given]:
+    """A list of objects, empty when absent or null."""
+    value = given.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        refuse(code, f"{key} is a list, not {_kind(value)}")
+    if most is not None and len(value) > most:
+        refuse(code, f"{key} has {len(value)} entries; at most {most} go in one request")
+    for one in value:
+        if not isinstance(one, Mapping):
+            refuse(code, f"{key} is a list of objects, not of {_kind(one)}")
+    return list(value)
+
+
+def text(given: Given, key: str, code: int = INVALID, most: int = TEXT) -> str:
+    """A text, empty when absent or null."""
+    value = given.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        refuse(code, f"{key} is a text, not {_kind(value)}")
+    if len(value) > most:
+        refuse(code, f"{key} has {len(value)} characters; at most {most}")
+    return value
+
+
+def texts(given: Given, key: str, code: int = INVALID, most: int = MOST_PER_PAGE) -> list[str]:
+    """A list of texts, empty when absent or null."""
+    value = given.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        refuse(code, f"{key} is a list of texts, not {_kind(value)}")
+    if len(value) > most:
+        refuse(code, f"{key} has {len(value)} entries; at most {most} go in one request")
+    return [text({key: one}, key, code) for one in value]
+
+
+def name(given: Given, key: str, what: str, code: int = INVALID) -> str:
+    """An id or a name that may name something, empty when absent, null or empty."""
+    value = text(given, key, code)
+    return checked(value, what, code) if value else ""
+
+
+def checked(value: str, what: str, code: int = INVALID) -> str:
+    """A name that may be used. Raises Refused."""
+    try:
+        return check_name(value, what)
+    except EdgeError as error:
+        raise Refused(code, str(error)) from error
+
+
+def flag(given: Given, key: str, code: int = INVALID) -> bool | None:
+    """true or false, None when absent or null; 0 and 1 count too, because old clients send them."""
+    value = given.get(key)
+    if value is None or isinstance(value, bool):
+        return value
+    if value in (0, 1) and isinstance(value, int | float):
+        return bool(value)
+    return refuse(code, f"{key} is true or false, not {_kind(value)}")
+
+
+def number(given: Given, key: str, code: int = INVALID) -> float | None:
+    """A finite number, None when absent or null."""
+    value = given.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, int | float):
+        refuse(code, f"{key} is a number, not {_kind(value)}")
+    try:
+        real = float(value)
+    except OverflowError:
+        real = math.inf
+    if not math.isfinite(real):
+        refuse(code, f"{key} is no finite number")
+    return real
+
+
+def whole(given: Given, key: str, code: int = INVALID, low: int = 0, high: int = 2**31 - 1) -> int | None:
+    """A whole number of a range, None when absent or null; digits as text count, they come from addresses."""
+    value = given.get(key)
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 12:
+        value = int(value)
+    elif isinstance(value, str):
+        refuse(code, f"{key} is a whole number, not {value[:40]!r}")
+    real = number({key: value}, key, code)
+    if real is None:
+        return None
+    if real != int(real) or not low <= real <= high:
+        refuse(code, f"{key} is a whole number from {low} to {high}")
+    return int(real)
+
+
+def page(given: Given) -> tuple[int, int]:
+    """(offset, limit) from ``page`` (1 first) and ``per_page``; zeros are what gRPC makes of absent."""
+    per = whole(given, "per_page") or PER_PAGE
+    first = whole(given, "page") or 1
+    if per > MOST_PER_PAGE:
+        refuse(INVALID, f"per_page is at most {MOST_PER_PAGE}")
+    return (first - 1) * per, per
+
+
+def shown(concept: Given, code: int) -> int:
+    """1 or 0 of a concept's ``value``; absent means 1."""
+    value = number(concept, "value", code)
+    if value not in (None, 0, 1):
+        refuse(code, f"the value of a concept is 1 (shown) or 0 (not shown), not {value:g}")
+    return 1 if value is None else int(value)
+
+
+def metadata(given: Given, key: str, code: int) -> Mapping[str, Any] | None:
+    """An object of plain values, of limited size; None when absent."""
+    if given.get(key) is None:
+        return None
+    value = table(given, key, code)
+    try:
+        size = len(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Refused(code, f"{key} is no JSON object") from error
+    if size > METADATA:
+        refuse(code, f"{key} has {size} bytes; at most {METADATA}")
+    return value
+
+
+def picture(image: Given, code: int) -> bytes | None:
+    """Bytes under ``base64``; None when there are none. White space inside is what the shell's base64 leaves."""
+    value = image.get("base64")
+    if isinstance(value, bytes):
+        return value or None
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        refuse(code, f"base64 is a text, not {_kind(value)}")
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        pass
+    try:
+        return base64.b64decode("".join(value.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Refused(code, "base64 is not base64; send the picture's bytes encoded, without a prefix") from error
+
+
+def refuse(code: int, details: str) -> NoReturn:
+    """Raise Refused."""
+    raise Refused(code, details)
+
+
+def attempt(call: Callable[[], Any]) -> Refused | None:
+    """What refuses a call, or None when it went well."""
+    try:
+        call()
+    except Refused as refused:
+        return refused
+    return None
+
+
+def _kind(value: Any) -> str:
+    names = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        str: "a text",
+        list: "a list",
+        dict: "an object",
+    }
+    return "null" if value is None else names.get(type(value), type(value).__name__)

@@ -99,8 +99,9 @@ class Learner:
         if unlabelled:
             from edge.head.unlabelled import train_with
 
-            numbers, _ = self._store.inputs.unlabelled(model.concepts, SAMPLE)
-            training = train_with(fresh.statistics, found.background, rows, self._embeddings(numbers)).training
+            with self._store.reading():
+                others = self._embeddings(self._store.inputs.unlabelled(model.concepts, SAMPLE)[0])
+            training = train_with(fresh.statistics, found.background, rows, others).training
         else:
             training = train(fresh.statistics, found.background, rows)
         self._save(model, fresh)

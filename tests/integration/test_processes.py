@@ -96,7 +96,7 @@ def test_waiting_for_a_training_whose_process_was_killed_ends(tmp_path, config, 
 _sleepers: list[subprocess.Popen[bytes]] = []
 
 
-def _sleeper(_engine: Engine, _model: str, _version: str, claim: int) -> None:
+def _sleeper(_engine: Engine, _model: str, _version: str, _options: list[str], claim: int) -> None:
     """Stands for the training process: it holds the claim and never gets anywhere."""
     _sleepers.append(subprocess.Popen(["sleep", "60"], pass_fds=(claim,)))
 

@@ -106,3 +106,9 @@ def test_of_too_many_inputs_always_the_same_are_considered(pool, monkeypatch):
 def test_a_later_page_goes_on_where_the_first_ended(pool):
     whole = choosing.uncertain(pool, "colours", limit=6).inputs
     assert choosing.uncertain(pool, "colours", limit=3, offset=3).inputs == whole[3:]
+
+
+def test_renamed_concepts_are_called_what_they_are_called_now(pool):
+    pool.rename_concept("red", "crimson")
+    found = pool.model("colours").uncertain(limit=100).inputs
+    assert {score.name for one in found for score in one.concepts} == {"crimson", "green"}

@@ -6,7 +6,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 from edge.errors import BadHead, Conflict, InvalidArgument, NotFound
 from edge.store.concepts import FIND, ensure, stamp
 from edge.store.failures import translated
-from edge.store.files import hold_shared, locked, make_folder, write_durably
+from edge.store.files import locked, write_durably
 from edge.store.names import check_name, check_names
 from edge.store.records import MODELS, VERSIONS, model_of, version_of
 from edge.store.snapshots import Snapshots
@@ -343,10 +343,6 @@ class Models(Snapshots):
             raise BadHead(f"the head of {version.model} {version.id} is damaged; train the model again")
         return data
 
-    def changing_heads(self) -> AbstractContextManager[bool]:
-        """Held from a head's file to its row, and while files without rows go: equal heads share one file."""
-        return locked(self._lock_path("heads"), wait=True)
-
     def heads(self) -> set[str]:
         """sha256 of every head a version has."""
         return {row[0] for row in self._database.rows("SELECT head FROM versions WHERE head IS NOT NULL")}
@@ -362,23 +358,6 @@ class Models(Snapshots):
             or (file.suffix == ".statistics" and file.name not in models)
         ]
 
-    @contextmanager
-    def claimed(self) -> Iterator[None]:
-        """Held from before a version is queued until it is finished: while anybody does, no version is given up."""
-        with translated(), locked(self._lock_path("claims"), wait=True, shared=True):
-            yield
-
-    def claim(self) -> int:
-        """``claimed`` as a file descriptor to hand to another process: held until every copy of it is closed."""
-        with translated():
-            return hold_shared(self._lock_path("claims"))
-
-    @contextmanager
-    def training(self) -> Iterator[None]:
-        """Held while a version trains: one at a time in a store, whatever process it is in."""
-        with translated(), locked(self._lock_path("training"), wait=True):
-            yield
-
     def recover(self) -> int:
         """Fail versions whose training process died; returns how many. Cheap: call it while waiting for one."""
         if self._database.read_only or not self.unfinished():
@@ -388,11 +367,6 @@ class Models(Snapshots):
             for version in dead:
                 self.update_version(version, VersionStatus.FAILED, reason=INTERRUPTED)
             return len(dead)
-
-    def _lock_path(self, name: str) -> Path:
-        if not self._folder.is_dir():
-            make_folder(self._folder)
-        return self._folder / f"{name}.lock"
 
     def unfinished(self) -> list[VersionInfo]:
         """Versions that are queued or being trained, of all models."""

@@ -50,7 +50,7 @@ class Snapshots:
     def _snapshot_path(self, model: str) -> Path:
         return self._folder / f"{hashlib.sha256(model.encode()).hexdigest()[:16]}.statistics"
 
-    # --- locks -----------------------------------------------------------------------------------------------------------
+    # --- locks ------------------------------------------------------------------------------------------------------
 
     def changing_heads(self) -> AbstractContextManager[bool]:
         """Held from a head's file to its row, and while files without rows go: equal heads share one file."""

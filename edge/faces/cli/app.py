@@ -73,9 +73,11 @@ class Verbs(Edge):
     """The verbs of ``VERBS``, each loaded when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Names, none loaded."""
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The verb, from its module; None where there is none of this name."""
         if cmd_name not in VERBS:
             return None
         command: click.Command = getattr(import_module(f"edge.faces.cli.{VERBS[cmd_name]}"), cmd_name)

@@ -150,7 +150,12 @@ def _without_duplicates(call: Call, parsed: list[Wanted | Refused]) -> list[Want
 
 def _store(call: Call, wanted: Sequence[Wanted]) -> list[Input | Refused]:
     """Decode and store some pictures in one transaction; if that is refused, each by itself."""
-    new = list(call.core.decoders.map(lambda one: prepared(call.engine, one), wanted))
+
+    def load(one: Wanted) -> NewInput | Refused:
+        with call.core.working:
+            return prepared(call.engine, one)
+
+    new = list(call.core.decoders.map(load, wanted))
     good = [one for one in new if isinstance(one, NewInput)]
     try:
         stored = iter(store(call.engine, good, by=call.caller.name))

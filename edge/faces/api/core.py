@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from edge.faces.api.call import Call
 from edge.faces.api.database import ServiceDatabase
 from edge.faces.api.fetches import Fetches
 from edge.faces.api.keys import SCOPES, Caller
+from edge.faces.api.metrics import Metrics
 from edge.faces.api.notes import Notes
 from edge.faces.api.options import Options
 from edge.faces.api.requests import at, text
@@ -145,6 +147,9 @@ class Core:
         self.options = options or Options()
         self.gate = Gate(self.options.queue, self.options.max_bodies)
         self.database = ServiceDatabase(engine.store.path)
+        self.metrics = Metrics()
+        self.working = threading.BoundedSemaphore(self.options.workers)
+        """Held while a picture is decoded and looked at: each may take hundreds of megabytes for a moment."""
         self.notes = Notes(self.database)
         self.fetches = Fetches(engine, self.database, self.options)
         self.decoders = ThreadPoolExecutor(2, thread_name_prefix="edge-decode")
@@ -155,7 +160,10 @@ class Core:
 
         ``body["status"]`` has the code, a description and the request's id, ``req_id`` or a new one.
         """
+        begun = time.perf_counter()
         found = self._call(rpc, request, caller)
+        if rpc in RPCS:
+            self.metrics.observe(rpc, found.body["status"]["code"], time.perf_counter() - begun)
         found.body["status"]["req_id"] = req_id or uuid4().hex
         return found
 

@@ -135,13 +135,14 @@ def _output(
     try:
         output["input"]["id"] = requests.text(given, "id", INPUT_ARGUMENT, 128) or uuid4().hex
         data = _picture(call, given, output["input"])
-        found = model.predict(
-            data,
-            version=version.id,
-            min_value=asked.min_value,
-            max_concepts=asked.max_concepts,
-            select=asked.select,
-        )
+        with call.core.working:
+            found = model.predict(
+                data,
+                version=version.id,
+                min_value=asked.min_value,
+                max_concepts=asked.max_concepts,
+                select=asked.select,
+            )
     except Refused as refused:
         return {**output, "status": status(refused.code, refused.details)}
     except BadImage as error:

@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from edge.errors import EdgeError
@@ -15,8 +15,8 @@ from edge.store.names import check_name
 
 TEXT = 4096
 """Characters a text may have."""
-METADATA = 64 << 10
-"""Bytes of JSON that the metadata of one input may have."""
+METADATA, DEEPEST = 64 << 10, 16
+"""Bytes of JSON that the metadata of one input may have, and how deep it may be nested."""
 PER_PAGE, MOST_PER_PAGE = 128, 1000
 
 Given = Mapping[str, Any]
@@ -63,6 +63,8 @@ def text(given: Given, key: str, code: int = INVALID, most: int = TEXT) -> str:
         refuse(code, f"{key} is a text, not {_kind(value)}")
     if len(value) > most:
         refuse(code, f"{key} has {len(value)} characters; at most {most}")
+    if not _unicode(value):
+        refuse(code, f"{key} has half a character (a surrogate alone); send Unicode")
     return value
 
 
@@ -97,8 +99,10 @@ def flag(given: Given, key: str, code: int = INVALID) -> bool | None:
     value = given.get(key)
     if value is None or isinstance(value, bool):
         return value
-    if value in (0, 1) and isinstance(value, int | float):
+    if isinstance(value, int | float) and value in (0, 1):
         return bool(value)
+    if value in ("", "0", "1", "false", "true"):  # from an address
+        return value in ("1", "true")
     return refuse(code, f"{key} is true or false, not {_kind(value)}")
 
 
@@ -155,13 +159,29 @@ def metadata(given: Given, key: str, code: int) -> Mapping[str, Any] | None:
     if given.get(key) is None:
         return None
     value = table(given, key, code)
-    try:
-        size = len(json.dumps(value, allow_nan=False))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise Refused(code, f"{key} is no JSON object") from error
+    if not _plain(value, DEEPEST):
+        refuse(code, f"{key} is an object of texts, finite numbers, lists and objects, at most {DEEPEST} deep")
+    size = len(json.dumps(value))
     if size > METADATA:
         refuse(code, f"{key} has {size} bytes; at most {METADATA}")
     return value
+
+
+def _plain(value: Any, deep: int) -> bool:
+    """Whether every face can pass a value on: Unicode without halves of characters, numbers that a double holds."""
+    if isinstance(value, str):
+        return _unicode(value)
+    if isinstance(value, int | float):
+        return abs(value) < 2**1023 and value == value
+    if deep and isinstance(value, Mapping):
+        return all(isinstance(key, str) and _unicode(key) and _plain(one, deep - 1) for key, one in value.items())
+    if deep and isinstance(value, list | tuple):
+        return all(_plain(one, deep - 1) for one in value)
+    return value is None
+
+
+def _unicode(value: str) -> bool:
+    return value.isascii() or not any("\ud800" <= one <= "\udfff" for one in value)
 
 
 def picture(image: Given, code: int) -> bytes | None:
@@ -186,15 +206,6 @@ def picture(image: Given, code: int) -> bytes | None:
 def refuse(code: int, details: str) -> NoReturn:
     """Raise Refused."""
     raise Refused(code, details)
-
-
-def attempt(call: Callable[[], Any]) -> Refused | None:
-    """What refuses a call, or None when it went well."""
-    try:
-        call()
-    except Refused as refused:
-        return refused
-    return None
 
 
 def _kind(value: Any) -> str:

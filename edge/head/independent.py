@@ -29,12 +29,13 @@ class Brackets:
 
 @dataclass(frozen=True, eq=False)
 class _Without:
-    """What is left when a moment leaves: the change of A, N and nu, (d,) whitened mean of all, (2K, d) whitened means
-    and (2K,) counts."""
+    """What is left when a moment leaves: the change of A, N, nu and beta, (d,) whitened mean of all, (2K, d) whitened
+    means and (2K,) counts."""
 
     change: Downdate
     weight: float
     prior: float
+    beta: float
     mean: Array
     means: Array
     counts: Array
@@ -64,7 +65,7 @@ class _Without:
         pairs = self.change.products_of_pairs
         projection = self.change.products(white, difference) - pairs(middle, difference)
         spread = pairs(difference, difference)
-        loose = np.where(self.exists, _loose(self.weight, total), 0.0)
+        loose = np.where(self.exists, _loose(self.weight, n_shown, n_not, self.beta), 0.0)
         if loose.any():
             apart = (
                 self.mean - (n_shown[:, np.newaxis] * shown + n_not[:, np.newaxis] * not_shown) / total[:, np.newaxis]
@@ -187,7 +188,7 @@ class Independent:
             weight = self.base.weight - len(leaving)
             mean = (self.base.weight * centre[0] - white[leaving].sum(axis=0)) / max(weight, 1e-12)
             left = without(means, counts, white[leaving], member)
-            yield rows, _Without(change, weight, self.base.prior, mean, *left)
+            yield rows, _Without(change, weight, self.base.prior, self.base.beta, mean, *left)
 
     def _left_out(
         self, brackets: Brackets, labels: NDArray[np.int8], rows: NDArray[np.intp], columns: NDArray[np.intp]
@@ -217,7 +218,7 @@ class Independent:
             across = _bracket(a, gram, residual) * _bracket(b, gram, residual)
             return np.asarray(_bracket(a, gram, b) + factor * across)
 
-        loose = _loose(base.weight - 1, known)
+        loose = _loose(base.weight - 1, n_shown, n_not, base.beta)
         tilt = loose * left(difference, apart) / (1 - loose * left(apart, apart))
         spread = left(difference, difference) + tilt * left(difference, apart)
         projection = left(difference, offset) + tilt * left(apart, offset)
@@ -252,7 +253,7 @@ def fit_independent(base: Pooled, counts: Array, sums: Array) -> Independent:
     shown = sums[:concepts] / n_shown[:, np.newaxis]
     not_shown = (sums[concepts:] + base.beta * base.background_mean) / n_not[:, np.newaxis]
     difference, known = shown - not_shown, n_shown + n_not
-    loose = _loose(base.weight, known)
+    loose = _loose(base.weight, n_shown, n_not, base.beta)
     some = np.flatnonzero(loose)
     apart = (
         base.mean - (sums[some] + sums[concepts + some] + base.beta * base.background_mean) / known[some, np.newaxis]
@@ -268,7 +269,14 @@ def fit_independent(base: Pooled, counts: Array, sums: Array) -> Independent:
     return Independent(base, weights, bias, shown, not_shown, n_shown, n_not)
 
 
-def _loose(weight: float, known: Array) -> Array:
-    """(K,) l of ``Independent``: 0 where all of the ``weight`` pictures are ``known`` to show the concept or not."""
+def _loose(weight: float, n_shown: Array, n_not: Array, beta: float) -> Array:
+    """(K,) l of ``Independent``: 0 where all of the ``weight`` pictures are known to show the concept or not.
+
+    And 0 where nothing but the background does not show it: then the unknown pictures alone say what the concept's
+    surroundings look like, and without their scatter it would be told by those. All of l from half as many annotated
+    ones as show it, or as the background counts, whatever is more.
+    """
+    known, annotated = n_shown + n_not, n_not - beta
     rest = weight - known
-    return np.where(rest > 0.5, known * weight / np.maximum(rest, 0.5), 0.0)
+    share = np.clip(2 * annotated / np.maximum(np.maximum(n_shown, beta), 1e-12), 0.0, 1.0)
+    return np.where(rest > 0.5, share * known * weight / np.maximum(rest, 0.5), 0.0)

@@ -127,7 +127,8 @@ def two_class_lda(one: Case, keep: np.ndarray, concept: int, at: np.ndarray) -> 
     if len(unknown):
         known = len(shown) + n_hidden
         apart = unknown.mean(axis=0) - (len(shown) * plus + n_hidden * minus) / known
-        between = between + known * len(unknown) / weight * np.outer(apart, apart)
+        share = min(1.0, 2 * len(hidden) / max(len(shown), one.beta))
+        between = between + share * known * len(unknown) / weight * np.outer(apart, apart)
     covariance = (about_mean + behind - between + one.nu * one.t * np.eye(len(mean))) / (weight + one.nu)
     return (at - (plus + minus) / 2) @ np.linalg.solve(covariance, difference)
 

@@ -86,6 +86,8 @@ def test_the_notes_say_how_many_took_part_and_that_leave_one_out_is_approximate(
     assert 0 < helped.took_part <= 60
     assert f"{helped.took_part} of 60 unlabelled pictures took part" in helped.training.notes[-1]
     assert "approximate" in helped.training.notes[-1]
+    assert helped.training.head is helped.together.head
+    assert not np.array_equal(helped.training.values, helped.together.values)  # those would flatter it
 
 
 def test_without_unlabelled_pictures_it_is_the_plain_training():

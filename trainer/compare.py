@@ -43,6 +43,7 @@ PARTS: Mapping[str, Variant] = {
     "background": Variant(Constants(background_weight=0.0)),
     "means pulled in": Variant(Constants(shrinkage=0.0)),
     "means excused": Variant(excused=False),
+    "both of these": Variant(Constants(shrinkage=0.0), excused=False),
 }
 """What each part is off: without the scatter only the prior's round one is left; the prior is a tenth as strong."""
 

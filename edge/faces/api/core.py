@@ -16,6 +16,7 @@ from edge.errors import EdgeError
 from edge.faces.api import concepts, inputs, models, outputs, versions
 from edge.faces.api.call import Call
 from edge.faces.api.database import ServiceDatabase
+from edge.faces.api.fetcher import Fetcher
 from edge.faces.api.fetches import Fetches
 from edge.faces.api.keys import SCOPES, Caller
 from edge.faces.api.metrics import Metrics
@@ -151,7 +152,8 @@ class Core:
         self.working = threading.BoundedSemaphore(self.options.workers)
         """Held while a picture is decoded and looked at: each may take hundreds of megabytes for a moment."""
         self.notes = Notes(self.database)
-        self.fetches = Fetches(engine, self.database, self.options)
+        self.fetches = Fetches(self.database)
+        self._fetcher = Fetcher(self)
         self.decoders = ThreadPoolExecutor(2, thread_name_prefix="edge-decode")
         self._models: dict[str, Model] = {}
 
@@ -215,11 +217,11 @@ class Core:
 
     def start(self) -> None:
         """Begin to fetch inputs by URL, those left over from before too."""
-        self.fetches.start()
+        self._fetcher.start()
 
     def close(self) -> None:
         """Stop fetching; what is not fetched yet is kept for the next start. The engine stays open."""
-        self.fetches.close()
+        self._fetcher.close()
         self.decoders.shutdown()
         self.database.close()
 

@@ -1,4 +1,4 @@
-"""Inputs by URL: acknowledged at once, fetched in the background, remembered across restarts."""
+"""Inputs by URL that have no picture yet: acknowledged at once, remembered across restarts."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from edge.engine import Engine
 from edge.faces.api.database import ServiceDatabase
-from edge.faces.api.options import Options
 from edge.faces.api.statuses import DOWNLOAD_FAILED, PENDING
 
 _COLUMNS = "id, url, state, details, annotations, metadata, by, created_at"
@@ -32,13 +30,12 @@ class Fetch:
 
 
 class Fetches:
-    """The queue in ``service.sqlite`` and the thread that works it off."""
+    """The queue in ``service.sqlite``. ``Fetcher`` works it off."""
 
-    def __init__(self, engine: Engine, database: ServiceDatabase, options: Options) -> None:
-        self._engine = engine
+    def __init__(self, database: ServiceDatabase) -> None:
         self._database = database
-        self._options = options
-        self._wake = threading.Event()
+        self.wake = threading.Event()
+        """Set when something was added."""
         self.guard = threading.RLock()
         """Held while a fetch becomes an input and while one is changed, so that nothing said meanwhile is lost."""
 
@@ -63,7 +60,7 @@ class Fetches:
                     for one in new
                 ],
             )
-        self._wake.set()
+        self.wake.set()
 
     def get(self, ids: Iterable[str]) -> dict[str, Fetch]:
         """Those of the ids that are queued or failed."""
@@ -89,6 +86,29 @@ class Fetches:
         rows = self._database.rows(f"SELECT url FROM fetches WHERE state = ? AND url IN ({marks})", (PENDING, *wanted))
         return {row[0] for row in rows}
 
+    def next(self, but: Iterable[str], limit: int) -> list[Fetch]:
+        """The oldest that are to be fetched, ``but`` those."""
+        wanted = list(but)
+        marks = ",".join("?" * len(wanted))
+        rows = self._database.rows(
+            f"SELECT {_COLUMNS} FROM fetches WHERE state = ? AND id NOT IN ({marks}) ORDER BY number LIMIT ?",
+            (PENDING, *wanted, limit),
+        )
+        return [_fetch(row) for row in rows]
+
+    def failed_once_more(self, id: str) -> int:
+        """Count a try that failed; how many did."""
+        with self._database.write() as connection:
+            row = connection.execute(
+                "UPDATE fetches SET tries = tries + 1 WHERE id = ? RETURNING tries", (id,)
+            ).fetchone()
+            return 0 if row is None else int(row[0])
+
+    def fail(self, id: str, details: str) -> None:
+        """Give an input up: there is no picture at its address."""
+        with self._database.write() as connection:
+            connection.execute("UPDATE fetches SET state = ?, details = ? WHERE id = ?", (DOWNLOAD_FAILED, details, id))
+
     def change(self, id: str, annotations: Mapping[str, int], metadata: Mapping[str, Any]) -> None:
         """Replace what is said about a queued input."""
         with self._database.write() as connection:
@@ -101,14 +121,6 @@ class Fetches:
         """Take inputs out of the queue."""
         with self._database.write() as connection:
             connection.executemany("DELETE FROM fetches WHERE id = ?", [(id,) for id in ids])
-
-    # --- the thread ----------------------------------------------------------------------------------------------
-
-    def start(self) -> None:
-        """Begin to fetch."""
-
-    def close(self) -> None:
-        """Stop; what is not done stays queued."""
 
 
 def _fetch(row: tuple[Any, ...]) -> Fetch:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
+from edge.errors import InvalidArgument
+
+FILE = "service.toml"
 MIB = 1 << 20
 
 
@@ -40,8 +45,30 @@ class Options:
     max_trainings: int = 16
     body_seconds: float = 30.0
     fetch_seconds: float = 20.0
+    fetch_pause: float = 2.0
     max_redirects: int = 5
     stop_seconds: float = 10.0
+
+    def __post_init__(self) -> None:
+        for key in ("workers", "queue", "max_body", "max_bodies", "max_image", "max_inputs", "max_concepts"):
+            if getattr(self, key) < 1:
+                raise InvalidArgument(f"{key} is at least 1, not {getattr(self, key)}; change it in {FILE}")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise InvalidArgument("a certificate goes with its key; give --tls-cert and --tls-key")
+
+    @classmethod
+    def read(cls, folder: Path, **given: Any) -> Options:
+        """From ``service.toml`` in the store's folder, if there is one; ``given`` goes before it, unless None.
+
+        Raises InvalidArgument (not TOML, an unknown setting, a value of another kind).
+        """
+        path = folder / FILE
+        try:
+            found = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+            raise InvalidArgument(f"{path} cannot be read ({error}); correct it or take it away") from error
+        settings = {key: _setting(path, key, value) for key, value in found.items()}
+        return cls(**{**settings, **{key: value for key, value in given.items() if value is not None}})
 
     @property
     def loopback(self) -> bool:
@@ -59,3 +86,29 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _setting(path: Path, key: str, value: Any) -> Any:
+    """One value of the file, of the kind that the setting has. Raises InvalidArgument."""
+    known = {one.name: str(one.type) for one in fields(Options)}
+    if key not in known:
+        raise InvalidArgument(f"{path}: there is no setting {key!r}; there are: {', '.join(known)}")
+    kind = known[key].removesuffix(" | None")
+    if kind == "Path" and isinstance(value, str):
+        return Path(value)
+    if kind.startswith("Mapping") and isinstance(value, dict) and all(isinstance(one, str) for one in value.values()):
+        return {prefix: Path(folder) for prefix, folder in value.items()}
+    kinds: dict[str, Any] = {"str": str, "bool": bool, "int": int, "float": (int, float)}
+    if kind not in kinds or not isinstance(value, kinds[kind]) or (kind != "bool" and isinstance(value, bool)):
+        raise InvalidArgument(f"{path}: {key} is {_KINDS.get(kind, 'a table')}, not {value!r}")
+    return value
+
+
+_KINDS = {
+    "str": "a text",
+    "Path": "a text, the place of a file",
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number",
+    "Mapping[str, Path]": "a table of texts, the beginning of a URL = a folder",
+}

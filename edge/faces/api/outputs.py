@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from edge.faces.api.models import existing
 from edge.faces.api.shapes import UNTRAINED_ID, model_shape, moment, prediction_data
 from edge.faces.api.statuses import (
     BAD_BYTES,
+    BAD_URL,
+    DOWNLOAD_FAILED,
     INPUT_ARGUMENT,
     INPUT_REQUEST,
     MISSING,
@@ -60,7 +63,8 @@ def post(call: Call) -> Answer:
         raise Refused(INPUT_REQUEST, "inputs is missing; give a list of objects with data.image")
     asked = _asked(call, concepts)
     shape = model_shape(call, info, version)
-    outputs = [_output(call, model, version, one, asked, shape) for one in given]
+    until = time.monotonic() + 3 * call.core.options.fetch_seconds
+    outputs = [_output(call, model, version, one, asked, shape, until) for one in given]
     found = together(outputs, outputs=outputs)
     if asked.unknown and found.body["status"]["code"] == OK:
         unknown = ", ".join(repr(one[:40]) for one in asked.unknown[:5])
@@ -122,7 +126,7 @@ def _some(concepts: Collection[str]) -> str:
 
 
 def _output(
-    call: Call, model: Model, version: VersionInfo, given: Given, asked: _Asked, shape: dict[str, Any]
+    call: Call, model: Model, version: VersionInfo, given: Given, asked: _Asked, shape: dict[str, Any], until: float
 ) -> dict[str, Any]:
     """One picture's output, or why there is none."""
     output: dict[str, Any] = {
@@ -134,7 +138,7 @@ def _output(
     }
     try:
         output["input"]["id"] = requests.text(given, "id", INPUT_ARGUMENT, 128) or uuid4().hex
-        data = _picture(call, given, output["input"])
+        data = _picture(call, given, output["input"], until)
         with call.core.working:
             found = model.predict(
                 data,
@@ -150,7 +154,16 @@ def _output(
     return {**output, "status": status(OK), "data": prediction_data(call, found)}
 
 
-def _picture(call: Call, given: Given, echo: dict[str, Any]) -> bytes:
+def _fetched(url: str, call: Call, until: float) -> bytes:
+    if time.monotonic() > until:
+        raise Refused(DOWNLOAD_FAILED, "the addresses before this one took too long; ask for fewer at once")
+    try:
+        return urls.fetch(url, call.core.options)
+    except Refused as refused:
+        raise Refused(BAD_URL if refused.code == BAD_URL else DOWNLOAD_FAILED, refused.details) from refused
+
+
+def _picture(call: Call, given: Given, echo: dict[str, Any], until: float) -> bytes:
     """The bytes of an input, fetched if need be; its address is echoed. Raises Refused."""
     image = requests.at(given, "data.image", INPUT_ARGUMENT)
     data = requests.picture(image, BAD_BYTES)
@@ -160,7 +173,7 @@ def _picture(call: Call, given: Given, echo: dict[str, Any]) -> bytes:
     if data is None:
         if not url:
             raise Refused(INPUT_ARGUMENT, "the input has no picture; give data.image.base64 or data.image.url")
-        data = urls.fetch(url, call.core.options)
+        data = _fetched(url, call, until)
     if len(data) > call.core.options.max_image:
         raise Refused(OVER_LIMIT, f"the picture is larger than {call.core.options.max_image >> 20} MiB")
     return data

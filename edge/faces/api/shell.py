@@ -143,10 +143,15 @@ def _one_slash(scope: Scope) -> None:
             scope["raw_path"] = b"/" + raw.lstrip(b"/")
 
 
+def now() -> str:
+    """The time as it stands in the access log."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def _line(scope: Scope, told: _Told, begun: float) -> dict[str, Any]:
     state, client = scope["state"], scope.get("client")
     line = {
-        "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "at": now(),
         "id": state["id"],
         "from": client[0] if client else None,
         "caller": state.get("caller"),

@@ -36,6 +36,9 @@ VERBS = {
     "export": "models",
     "backbone": "stores",
     "doctor": "stores",
+    "serve": "services",
+    "key": "services",
+    "service": "services",
 }
 """Each verb and the module of this package that has it: a prediction starts sooner without the others."""
 

@@ -100,6 +100,19 @@ class Examples:
             rows = self._database.rows(f"SELECT number {where} ORDER BY {order} LIMIT ?", (*columns, limit))
         return sorted(number for (number,) in rows), int(row[0]) if row is not None else 0
 
+    def numbers(self) -> list[int]:
+        """Numbers of all visible inputs, in the order they came."""
+        rows = self._database.rows("SELECT number FROM inputs WHERE removed_at IS NULL ORDER BY number")
+        return [number for (number,) in rows]
+
+    def numbers_of(self, ids: Sequence[str]) -> list[int]:
+        """Numbers of inputs by their whole ids; those that are not there are left out."""
+        found: dict[str, int] = {}
+        for start in range(0, len(ids), _CHUNK):
+            part = ids[start : start + _CHUNK]
+            found.update(self._database.rows(f"SELECT id, number FROM inputs WHERE id IN ({_marks(part)})", part))
+        return [found[id] for id in ids if id in found]
+
     def _drawn(self, columns: Mapping[int, int], limit: int) -> list[int]:
         each = limit // max(1, len(columns)) + 1
         while True:

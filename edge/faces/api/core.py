@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from edge.engine import Engine, Model
 from edge.errors import EdgeError
-from edge.faces.api import concepts, inputs, models, outputs, versions
+from edge.faces.api import concepts, evaluations, inputs, models, outputs, searches, versions
 from edge.faces.api.call import Call
 from edge.faces.api.database import ServiceDatabase
 from edge.faces.api.fetcher import Fetcher
@@ -66,6 +66,15 @@ RPCS: dict[str, Rpc] = {
         Rpc("GetModelVersion", "read", versions.get),
         Rpc("DeleteModelVersion", "write", versions.delete),
         Rpc("PostModelOutputs", "predict", outputs.post),
+        Rpc("ListModelConcepts", "read", models.list_concepts),
+        Rpc("PostModelVersionMetrics", "read", evaluations.metrics),
+        Rpc("GetModelVersionMetrics", "read", evaluations.metrics),
+        Rpc("PostInputsSearches", "read", searches.inputs),
+        Rpc("PostAnnotationsSearches", "read", searches.inputs),
+        Rpc("PostSearches", "read", searches.inputs),
+        Rpc("PostConceptsSearches", "read", searches.concepts),
+        Rpc("ListStatusCodes", "read", searches.list_codes),
+        Rpc("GetStatusCode", "read", searches.get_code),
     )
 }
 """Every RPC by its name."""
@@ -76,11 +85,13 @@ ROUTES: list[tuple[str, str, str]] = [
     ("PATCH", "/inputs", "PatchInputs"),
     ("DELETE", "/inputs", "DeleteInputs"),
     ("GET", "/inputs/status", "GetInputCount"),
+    ("POST", "/inputs/searches", "PostInputsSearches"),
     ("GET", "/inputs/{input_id}", "GetInput"),
     ("DELETE", "/inputs/{input_id}", "DeleteInput"),
     ("POST", "/concepts", "PostConcepts"),
     ("GET", "/concepts", "ListConcepts"),
     ("PATCH", "/concepts", "PatchConcepts"),
+    ("POST", "/concepts/searches", "PostConceptsSearches"),
     ("GET", "/concepts/{concept_id}", "GetConcept"),
     ("POST", "/models", "PostModels"),
     ("GET", "/models", "ListModels"),
@@ -98,6 +109,14 @@ ROUTES: list[tuple[str, str, str]] = [
     ("DELETE", "/models/{model_id}/versions/{version_id}", "DeleteModelVersion"),
     ("GET", "/models/{model_id}/versions/{version_id}/output_info", "GetModelOutputInfo"),
     ("POST", "/models/{model_id}/versions/{version_id}/outputs", "PostModelOutputs"),
+    ("GET", "/models/{model_id}/concepts", "ListModelConcepts"),
+    ("GET", "/models/{model_id}/versions/{version_id}/concepts", "ListModelConcepts"),
+    ("POST", "/models/{model_id}/versions/{version_id}/metrics", "PostModelVersionMetrics"),
+    ("GET", "/models/{model_id}/versions/{version_id}/metrics", "GetModelVersionMetrics"),
+    ("POST", "/annotations/searches", "PostAnnotationsSearches"),
+    ("POST", "/searches", "PostSearches"),
+    ("GET", "/status_codes", "ListStatusCodes"),
+    ("GET", "/status_codes/{status_code_id}", "GetStatusCode"),
 ]
 """(method, path below /v2 or /v2/users/{user_id}/apps/{app_id}, RPC), in the order in which they are tried."""
 

@@ -145,10 +145,21 @@ def output_info(call: Call) -> Answer:
     """One model with its concepts."""
     info = existing(call, requests.text(call.request, "model_id"))
     version = version_of(call, info)
+    return answer(OK, model=model_shape(call, info, version, output_info=_concepts(call, info, version)))
+
+
+def list_concepts(call: Call) -> Answer:
+    """A page of a model's concepts."""
+    info = existing(call, requests.text(call.request, "model_id"))
+    offset, limit = requests.page(call.request)
+    return answer(OK, concepts=_concepts(call, info, version_of(call, info))[offset : offset + limit])
+
+
+def _concepts(call: Call, info: ModelInfo, version: VersionInfo | None) -> list[dict[str, Any]]:
+    """What a version was trained on, or the model will be."""
     ids = info.concepts if version is None or not version.counts else tuple(version.counts)
     known = {one.id: one for one in call.engine.concepts()}
-    concepts = [concept_shape(call, known[id]) for id in ids if id in known]
-    return answer(OK, model=model_shape(call, info, version, output_info=concepts))
+    return [concept_shape(call, known[id]) for id in ids if id in known]
 
 
 def delete(call: Call) -> Answer:

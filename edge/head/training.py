@@ -130,21 +130,25 @@ def _calibrated(
 ) -> tuple[Calibrator, Array]:
     """The calibrator of all rows, and (n, K) values of each row by a calibrator that has not seen its moment."""
     folds, shares = _folds(rows.ids, moment), _shares(moment)
+    every = _platts(scores, shares[:, np.newaxis] * usable, rows, behind, beta)
     values = np.empty_like(scores)
     for fold in range(_FOLDS):
         weights = shares[:, np.newaxis] * (usable & (folds != fold)[:, np.newaxis])
-        values[folds == fold] = _platts(scores, weights, rows, behind, beta).values(scores[folds == fold])
-    return _platts(scores, shares[:, np.newaxis] * usable, rows, behind, beta), values
+        values[folds == fold] = _platts(scores, weights, rows, behind, beta, every).values(scores[folds == fold])
+    return every, values
 
 
-def _platts(scores: Array, weights: Array, rows: Rows, behind: Array | None, beta: float) -> Calibrator:
+def _platts(
+    scores: Array, weights: Array, rows: Rows, behind: Array | None, beta: float, start: Calibrator | None = None
+) -> Calibrator:
     """Fitted on the (n, K) rows by their weights, and on the held-back background, ``beta`` pictures in all."""
     positive = rows.labels == SHOWN
     if behind is not None and len(behind):
         scores = np.concatenate([scores, behind])
         positive = np.concatenate([positive, np.zeros(behind.shape, dtype=bool)])
         weights = np.concatenate([weights, np.full(behind.shape, beta / len(behind))])
-    slope, offset = fit_platts(scores, positive, weights)
+    begin = None if start is None else (start.slope, start.offset)
+    slope, offset = fit_platts(scores, positive, weights, begin)
     return Calibrator(slope, offset, exclusive=False)
 
 

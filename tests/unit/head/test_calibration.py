@@ -119,3 +119,24 @@ def test_concepts_that_use_few_of_the_rows_are_calibrated_as_if_the_others_were_
         slope, offset = one_concept(scores[use, column], positive[use, column], weights[use, column])
         assert slope == pytest.approx(slopes[column], rel=1e-6)
         assert offset == pytest.approx(offsets[column], rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize(("centre", "scale"), [(-125, 19), (0, 300), (40, 0.5)])
+def test_scores_that_say_nothing_promise_nothing_wherever_they_lie(centre, scale):
+    rng = np.random.default_rng(3)
+    scores = rng.normal(centre, scale, (2000, 3))
+    positive = np.arange(2000)[:, np.newaxis] % 100 == np.zeros(3)
+    slope, offset = fit_platts(scores, positive, np.ones(scores.shape))
+    values = Calibrator(slope, offset, exclusive=False).values(scores)
+    assert values.mean(axis=0) == pytest.approx(0.5, abs=0.05)
+    assert np.abs(values - 0.5).max() < 0.3
+
+
+def test_a_fit_from_another_start_ends_where_it_would_have():
+    rng = np.random.default_rng(5)
+    positive = rng.random((200, 4)) < 0.3
+    scores = rng.normal(-20, 8, (200, 4)) + 15 * positive
+    plain = fit_platts(scores, positive, np.ones(scores.shape))
+    again = fit_platts(scores, positive, np.ones(scores.shape), (plain[0] * 3, plain[1] - 2))
+    assert again[0] == pytest.approx(plain[0], rel=1e-5)
+    assert again[1] == pytest.approx(plain[1], rel=1e-5)

@@ -56,7 +56,11 @@ class _Task:
         return train(statistics, self.background, rows, self.constants)
 
     def together(self, statistics: Statistics, rows: Rows, alone: Training) -> tuple[Training, int]:
-        """The training with the pictures it is sure of, beginning with ``alone``, and how many those are."""
+        """The training with the pictures it is sure of, beginning with ``alone``, and how many those are.
+
+        Its values come from all of them, its ``known`` stays that of ``alone``: pictures chosen for being like the
+        taught ones make those look nearer than others ever are, and on one set half of the others became strangers.
+        """
         now, count = alone, 0
         for _ in range(_ROUNDS if len(self.unlabelled) else 0):
             labels = sure_labels(now.head, self.unlabelled, self.sure)
@@ -66,7 +70,7 @@ class _Task:
             joined = copy.deepcopy(statistics)
             joined.update(self.unlabelled, None, labels)
             now = train(joined, self.background, rows, self.constants)
-        return now, count
+        return replace(now, head=replace(alone.head, weights=now.head.weights, bias=now.head.bias)), count
 
 
 def train_with(

@@ -145,3 +145,13 @@ def test_only_what_the_head_is_sure_of_and_knows_gets_a_label():
     assert taken.any() and not taken.all()
     assert (labels != 0).all()
     np.testing.assert_array_equal(labels[taken].argmax(axis=1), values[taken].argmax(axis=1))
+
+
+def test_what_is_known_stays_what_the_labelled_pictures_say():
+    statistics, rows = material(few)
+    helped = train_with(statistics, None, rows, pictures(np.tile([0, 1, 2], 20), 1))
+    some = pictures(np.tile(np.arange(8), 5), 5, 40.0)
+    values, known = zip(*(one.head.predict(some) for one in (helped.alone, helped.together)), strict=True)
+    np.testing.assert_array_equal(*known)
+    assert helped.alone.head.threshold == helped.together.head.threshold
+    assert not np.allclose(*values)

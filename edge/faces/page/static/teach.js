@@ -142,6 +142,7 @@ function presses(pieces, video, shutter, count) {
     if (timer !== null) return;
     if (chosen === null) return void toast("Name a concept first.", { bad: true });
     taken = 0;
+    pieces.pressing = true;
     shutter.classList.add("pressed");
     snap();
     timer = setTimeout(function again() {
@@ -150,6 +151,9 @@ function presses(pieces, video, shutter, count) {
     }, HOLD);
   };
   const stop = () => {
+    if (timer === null) return;
+    pieces.pressing = false;
+    pieces.queue.settle();
     clearTimeout(timer);
     timer = null;
     shutter.classList.remove("pressed");
@@ -240,10 +244,16 @@ function queue(pieces) {
     }
     running -= 1;
     done += 1;
-    if (done === all) await settled(pieces).catch(complain);
-    if (done === all) done = all = 0;
-    draw();
+    await settle();
     next();
+  };
+  // All are stored, and no burst goes on: one message for all of them.
+  const settle = async () => {
+    draw();
+    if (done < all || all === 0 || pieces.pressing) return;
+    done = all = 0;
+    await settled(pieces).catch(complain);
+    draw();
   };
   return {
     get length() {
@@ -255,6 +265,7 @@ function queue(pieces) {
       draw();
       next();
     },
+    settle,
     stop: () => stopped.abort(),
   };
 }

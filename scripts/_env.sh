@@ -25,7 +25,7 @@ environment() {
   fi
 }
 
-light() { environment light -e '.[test,demo]'; }
+light() { environment light -e '.[service-test,demo]'; }
 tools() { environment tools -e '.[dev]'; }
 # torch first and alone: its CPU build satisfies what the other packages ask for
 trainer() { environment trainer 'torch==2.13.*' -e '.[trainer,test,demo]'; }
@@ -39,7 +39,8 @@ clients() {
   pip=$bin/pip
   local making=() one
   python_client latest clarifai-grpc requests 'protobuf<7' & making+=($!) # its JSON channel cannot do with protobuf 7
-  python_client 8 clarifai-grpc==8.0.0 requests 'protobuf<3.21' & making+=($!)
+  # and with the packages of its time
+  python_client 8 clarifai-grpc==8.0.0 requests 'protobuf<3.21' 'googleapis-common-protos<1.60' & making+=($!)
   python_client sdk clarifai & making+=($!)
   node_client latest clarifai-nodejs-grpc@latest & making+=($!)
   node_client 8 clarifai-nodejs-grpc@8.0.0 & making+=($!)
@@ -53,7 +54,8 @@ python_client() {
   if [ "$(cat "$place/stamp" 2>/dev/null)" != "$wanted" ]; then
     echo "making ${place#"$root"/} (once; needs a package index)" >&2
     "$python" -m venv --clear --without-pip "$place"
-    "$pip" --python "$place/bin/python" install --quiet --no-compile --disable-pip-version-check "$@"
+    "$pip" --python "$place/bin/python" install --quiet --no-compile --disable-pip-version-check "$@" \
+      2> >(grep -v "^WARNING: Location" >&2)
     printf '%s\n' "$wanted" >"$place/stamp"
   fi
 }

@@ -40,7 +40,7 @@ clients() {
   local making=() one
   python_client latest clarifai-grpc requests 'protobuf<7' & making+=($!) # its JSON channel cannot do with protobuf 7
   # and with the packages of its time
-  python_client 8 clarifai-grpc==8.0.0 requests 'protobuf<3.21' 'googleapis-common-protos<1.60' & making+=($!)
+  python_client 8 clarifai-grpc==8.0.0 requests 'protobuf<3.20' 'googleapis-common-protos<1.60' & making+=($!)
   python_client sdk clarifai & making+=($!)
   node_client latest clarifai-nodejs-grpc@latest & making+=($!)
   node_client 8 clarifai-nodejs-grpc@8.0.0 & making+=($!)

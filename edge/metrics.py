@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.types import NOT_SHOWN, SHOWN, ConceptEvaluation, Confusion, Evaluation
+from edge.types import NOT_SHOWN, SHOWN, ConceptEvaluation, Confusion, Evaluation, Method
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -37,7 +36,7 @@ class Scored:
     moment: NDArray[np.intp] | None = None
 
 
-def evaluate(scored: Scored, method: Literal["leave-one-out", "held-out"], notes: tuple[str, ...] = ()) -> Evaluation:
+def evaluate(scored: Scored, method: Method, notes: tuple[str, ...] = ()) -> Evaluation:
     """All figures of ``Evaluation``; None for each that the labels cannot determine."""
     labelled = (scored.labels != -1).any(axis=1)
     judged = labelled & scored.evaluable.any(axis=1)

@@ -20,6 +20,7 @@ UNKNOWN = -1
 
 Fit = Literal["centre", "stretch"]
 Transform = Literal["sqrt", "signed-sqrt", "l2"]
+Method = Literal["leave-one-out", "five-fold", "held-out"]
 
 
 class VersionStatus(StrEnum):
@@ -145,7 +146,7 @@ class Evaluation:
     ``not_evaluable``: pictures that are the only one of their concept, counted and never scored.
     """
 
-    method: Literal["leave-one-out", "held-out"]
+    method: Method
     inputs: int
     not_evaluable: int
     accuracy: float | None

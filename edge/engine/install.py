@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from edge.backbone.card import parse_card
 from edge.backbone.runtime import read_file
@@ -16,7 +16,7 @@ from edge.export.verify import check_structure
 from edge.head.trained import TrainedHead
 from edge.store.names import check_name, check_names
 from edge.store.records import evaluation_from
-from edge.types import Evaluation, ModelInfo
+from edge.types import Evaluation, Method, ModelInfo
 
 if TYPE_CHECKING:
     from edge.engine.engine import Engine
@@ -122,7 +122,7 @@ def _check_evaluation(one: Evaluation, concepts: tuple[str, ...]) -> None:
         _require(set(one.confusion.labels) <= set(concepts) and len(one.confusion.rows) == size)
         _require(all(len(row) == size for row in one.confusion.rows))
         counts += [n for row in one.confusion.rows for n in row]
-    _require(one.method in ("leave-one-out", "held-out"))
+    _require(one.method in get_args(Method))
     _require([each.id for each in one.concepts] == list(concepts))
     _require(all(share is None or is_share(share) for share in shares))
     _require(all(type(count) is int and 0 <= count < 2**53 for count in counts))

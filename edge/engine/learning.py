@@ -15,12 +15,13 @@ from edge.head.statistics import Statistics, snapshot_concepts
 from edge.head.training import SAMPLE, Rows, Training, evaluation_sample, train
 from edge.metrics import Scored, evaluate
 from edge.store import Store
-from edge.types import BackboneCard, Evaluation, ModelInfo, VersionInfo, VersionStatus
+from edge.types import BackboneCard, Evaluation, Method, ModelInfo, VersionInfo, VersionStatus
 
 # Rewriting a snapshot of several megabytes at every correction would wear out an SD card; replaying this many
 # changes costs less than a tenth of a second.
 SNAPSHOT_EVERY = 512
 _CHUNK = 4096
+_METHOD: Method = "leave-one-out"
 
 
 @dataclass
@@ -95,17 +96,18 @@ class Learner:
 
     def _train(self, model: ModelInfo, unlabelled: bool = False) -> tuple[Statistics, Training, Evaluation]:
         fresh, found = self._material(model)
-        rows = found.rows
+        rows, method = found.rows, _METHOD
         if unlabelled:
             from edge.head.unlabelled import train_with
 
             with self._store.reading():
                 others = self._embeddings(self._store.inputs.unlabelled(model.concepts, SAMPLE)[0])
-            training = train_with(fresh.statistics, found.background, rows, others).training
+            helped = train_with(fresh.statistics, found.background, rows, others)
+            training, method = helped.training, "five-fold" if helped.used else "leave-one-out"
         else:
             training = train(fresh.statistics, found.background, rows)
         self._save(model, fresh)
-        return fresh.statistics, training, judge(fresh.statistics, training, rows, total=found.total)
+        return fresh.statistics, training, judge(fresh.statistics, training, rows, total=found.total, method=method)
 
     def _fresh(self, model: ModelInfo) -> _Fresh:
         """Statistics up to the newest change: replayed from what is kept or stored, rebuilt when in doubt."""
@@ -187,8 +189,10 @@ class Learner:
         return self._store.inputs.embeddings(numbers, backbone_sha256=self._card.sha256, size=self._card.embedding.size)
 
 
-def judge(statistics: Statistics, training: Training, rows: Rows, *, total: int) -> Evaluation:
-    """The leave-one-out evaluation of a training; ``total`` inputs of which ``rows`` are a sample."""
+def judge(
+    statistics: Statistics, training: Training, rows: Rows, *, total: int, method: Method = _METHOD
+) -> Evaluation:
+    """A training's evaluation on its own pictures; ``total`` inputs of which ``rows`` are a sample."""
     notes = training.notes
     if total > len(rows.ids):
         notes += (f"measured on {len(rows.ids)} of {total} pictures",)
@@ -211,7 +215,7 @@ def judge(statistics: Statistics, training: Training, rows: Rows, *, total: int)
         training.background_values,
         training.moment,
     )
-    return evaluate(scored, "leave-one-out", notes)
+    return evaluate(scored, method, notes)
 
 
 def _counts(statistics: Statistics) -> Mapping[str, tuple[int, int]]:

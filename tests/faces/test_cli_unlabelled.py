@@ -20,6 +20,8 @@ def test_the_version_records_whether_unlabelled_pictures_took_part(answer, edge)
     version = answer("train", "kinds", "--unlabelled")
     assert any("of 12 unlabelled pictures" in one or "12 unlabelled pictures took no part" in one
                for one in version["evaluation"]["notes"])  # fmt: skip
+    used = any("of 12 unlabelled pictures" in one for one in version["evaluation"]["notes"])
+    assert version["evaluation"]["method"] == ("five-fold" if used else "leave-one-out")
     assert not any("unlabelled" in one for one in answer("train", "kinds")["evaluation"]["notes"])
     assert "unlabelled pictures" in edge("train", "kinds", "--unlabelled").stdout
 

@@ -20,6 +20,7 @@ _WIDE = 80  # columns of a terminal that names may take before numbers stand for
 
 _HOW = {
     "leave-one-out": "each of its pictures judged as if it had not been taught",
+    "five-fold": "each fifth of its pictures judged as if it had not been taught",
     "held-out": "on pictures kept aside",
 }
 

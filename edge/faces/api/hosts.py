@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import socket
 import struct
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
@@ -29,6 +30,20 @@ def is_name(text: str) -> bool:
         0 < len(label) <= 63 and label.isascii() and label.replace("-", "").isalnum() and label.strip("-") == label
         for label in labels
     )
+
+
+def sorted_out(hosts: Iterable[str]) -> tuple[list[str], list[Address]]:
+    """Host names and addresses apart, without what is neither, nor any that stands for "everywhere"."""
+    names: list[str] = []
+    found: list[Address] = []
+    for one in hosts:
+        try:
+            address = ip_address(one.strip("[]"))
+        except ValueError:
+            names += [one.lower()] if is_name(one) else []
+        else:
+            found += [] if address.is_unspecified else [address]
+    return names, found
 
 
 def addresses() -> list[Address]:

@@ -127,7 +127,7 @@ def _keeper(engine: Engine, options: Options) -> Keeper | None:
     if options.tls_cert is not None:
         certificate, key = options.tls_cert, options.tls_key
         return tls.Keeper(lambda: tls.given(certificate, key))
-    return tls.Keeper(lambda: tls.own(engine.store.path / tls.FOLDER))
+    return tls.Keeper(lambda: tls.own(engine.store.path / tls.FOLDER, also=(options.host,)))
 
 
 def _authority(keeper: Keeper) -> bytes:

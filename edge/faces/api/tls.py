@@ -50,15 +50,18 @@ def own(
     *,
     names: Sequence[str] | None = None,
     addresses: Sequence[hosts.Address] | None = None,
+    also: Sequence[str] = (),
     now: datetime | None = None,
 ) -> Identity:
     """The device's own identity from ``folder``, made, renewed or reissued as needed; the authority stays the same.
 
-    ``names`` and ``addresses`` default to what the device is called now. Raises StoreUnavailable when the folder
+    ``names`` and ``addresses`` default to what the device is called now; ``also``: names or addresses that it is reached
+    by besides, such as the one it listens on. Raises StoreUnavailable when the folder
     cannot be written or the authority's file is damaged.
     """
-    names = hosts.names() if names is None else names
-    addresses = hosts.addresses() if addresses is None else addresses
+    more_names, more_addresses = hosts.sorted_out(also)
+    names = [*(hosts.names() if names is None else names), *more_names]
+    addresses = [*(hosts.addresses() if addresses is None else addresses), *more_addresses]
     now = datetime.now(UTC) if now is None else now
     with _files(folder):
         make_folder(folder)

@@ -120,6 +120,13 @@ def test_a_new_address_brings_a_new_certificate(own):
     assert set(subjects.get_values_for_type(x509.IPAddress)) == set(moved)
 
 
+def test_the_address_it_listens_on_is_covered_too_unless_it_means_everywhere(own):
+    made = certificate(own(also=("127.0.0.43", "shelf.local", "0.0.0.0", "::", "not a host")))
+    subjects = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert set(subjects.get_values_for_type(x509.DNSName)) == {*NAMES, "shelf.local"}
+    assert set(subjects.get_values_for_type(x509.IPAddress)) == {*ADDRESSES, ip_address("127.0.0.43")}
+
+
 def test_an_address_that_is_gone_for_a_while_keeps_the_certificate(own):
     before = own().certificate.read_bytes()
     assert own(addresses=ADDRESSES[:1]).certificate.read_bytes() == before

@@ -116,13 +116,14 @@ class Translator:
         if not self._core.gate.grow(len(raw)):
             self._core.gate.leave()
             return _plain(method, self._core.busy(req_id), req_id)
-        job = self._workers.submit(self._work, method, raw, caller, req_id)
+        job = self._workers.submit(self.work, method, raw, caller, req_id)
         size = len(raw)
         job.add_done_callback(lambda _: self._core.gate.leave(size))  # when it is done, not when nobody waits any more
         del raw
         return await asyncio.wrap_future(job)
 
-    def _work(self, method: Method, raw: bytes, caller: Caller, req_id: str) -> tuple[Answer, bytes]:
+    def work(self, method: Method, raw: bytes, caller: Caller, req_id: str) -> tuple[Answer, bytes]:
+        """The answer to one message, and that answer as a message."""
         try:
             request = to_dict(method.request.FromString(raw))
         except (DecodeError, RecursionError):

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Route
 
 from edge.errors import EdgeError
 from edge.faces.api.bodies import Gone, body_of, drain
@@ -52,14 +52,19 @@ def application(
     """
     local = Local(core, keys, authority)
     routes: list[BaseRoute] = [
-        Mount("/v2", app=Api(core, keys, options)),
         Route("/healthz", local.health),
         Route("/metrics", local.metrics),
         Route("/openapi.json", local.openapi),
         Route("/ca.pem", local.ca),
         *_page(core, keys, options),
     ]
-    return Shell(Starlette(routes=routes), keys, options, log)
+    api, others = Api(core, keys, options), Starlette(routes=routes)
+
+    async def either(scope: Scope, receive: Receive, send: Send) -> None:
+        # by hand: an id may hold what no route's pattern matches, a line break for one
+        await (api if scope["path"].startswith("/v2/") else others)(scope, receive, send)
+
+    return Shell(either, keys, options, log)
 
 
 def _page(core: Core, keys: Keys, options: Options) -> list[BaseRoute]:
@@ -92,15 +97,15 @@ class Api:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http":
-            return
         try:
             found, encoded = await self._answered(scope, receive)
         except Gone:  # half way; there is nobody to answer
             scope["state"]["code"] = "gone"
             return
         scope["state"]["code"] = found.body["status"]["code"]
-        headers = {"retry-after": "1"} if found.http == 429 else {}
+        headers = dict(scope["state"].get("headers", {}))
+        if found.http == 429:
+            headers["retry-after"] = "1"
         await Response(encoded, found.http, headers, "application/json")(scope, receive, send)
 
     async def _answered(self, scope: Scope, receive: Receive) -> tuple[Answer, bytes]:
@@ -109,8 +114,10 @@ class Api:
         if caller is None:
             refused = answer(KEY_INVALID, "send the header Authorization: Key YOUR_KEY; edge key create NAME makes one")
         elif isinstance(found, set):
-            known = f"this path has {', '.join(sorted(found))}" if found else "docs/service.md lists the paths"
-            refused = answer(METHOD if found else MISSING, known)
+            known = ", ".join(sorted(found))
+            told = f"this path has {known}" if found else "docs/service.md lists the paths"
+            refused = answer(METHOD if found else MISSING, told)
+            scope["state"]["headers"] = {"allow": known} if found else {}
         if refused is not None or caller is None or isinstance(found, set):
             assert refused is not None
             await drain(scope, receive, self.options)

@@ -31,7 +31,15 @@ def templates() -> Iterator[tuple[str, str, str]]:
     yield "GET", _PREFIX + _USER + "/models", "ListModels"
 
 
-_TABLE = [(method, tuple(path.strip("/").split("/")), rpc) for method, path, rpc in templates()]
+def _table() -> dict[tuple[str, ...], dict[str, str]]:
+    """Path -> method -> RPC, in the order in which paths are tried."""
+    found: dict[tuple[str, ...], dict[str, str]] = {}
+    for method, path, rpc in templates():
+        found.setdefault(tuple(path.strip("/").split("/")), {})[method] = rpc
+    return found
+
+
+_TABLE = _table()
 
 
 def find(method: str, path: str) -> Found | set[str]:
@@ -42,15 +50,11 @@ def find(method: str, path: str) -> Found | set[str]:
     segments = [unquote(one, errors="replace") for one in path.split("/") if one]
     if len(segments) > MOST_SEGMENTS:
         return set()
-    methods: set[str] = set()
-    for known, template, rpc in _TABLE:
+    for template, methods in _TABLE.items():
         parameters = _match(template, segments)
-        if parameters is None:
-            continue
-        if known == method:
-            return Found(rpc, _request(parameters))
-        methods.add(known)
-    return methods
+        if parameters is not None:
+            return Found(methods[method], _request(parameters)) if method in methods else set(methods)
+    return set()
 
 
 def _match(template: Sequence[str], segments: Sequence[str]) -> dict[str, str] | None:

@@ -206,3 +206,25 @@ def test_a_fault_of_ours_is_told_without_where(client, core, monkeypatch, capsys
     assert code(answer) == (500, 99009)
     assert "ZeroDivision" not in answer.text and "Traceback" not in answer.text
     assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_a_wrong_method_is_told_which_there_are(client):
+    assert client.put("/v2/inputs").headers["allow"] == "DELETE, GET, PATCH, POST"
+    assert client.delete("/v2/inputs/status").headers["allow"] == "GET"
+
+
+def test_an_id_may_hold_a_line_break_and_is_not_found(client):
+    assert code(client.get("/v2/models/a%0Ab")) == (404, 21200)
+
+
+def test_the_service_describes_every_path_it_has(client):
+    from edge.faces.api.core import ROUTES, RPCS
+
+    document = client.get("/openapi.json").json()
+    for method, path, rpc in ROUTES:
+        for prefix in ("/v2", "/v2/users/{user_id}/apps/{app_id}"):
+            operation = document["paths"][prefix + path][method.lower()]
+            assert operation["operationId"].startswith(rpc)
+    ids = [one["operationId"] for path in document["paths"].values() for one in path.values()]
+    assert len(ids) == len(set(ids))
+    assert {rpc for _, _, rpc in ROUTES} == set(RPCS)

@@ -110,7 +110,7 @@ def archive(engine: Engine, wanted: Filter, ids: list[str] | None) -> Iterator[b
         for one in _inputs(engine, wanted, ids):
             file = f"pictures/{one.id}{engine.store.inputs.blob_path(one.sha256, one.media_type).suffix}"
             try:
-                out.writestr(zipfile.ZipInfo(file, one.added_at.timetuple()[:6]), engine.store.inputs.read(one))
+                out.writestr(zipfile.ZipInfo(file, _moment(one)), engine.store.inputs.read(one))
             except StoreCorrupt:
                 continue  # the doctor's business; the others are still wanted
             about = [one.source, one.added_at.isoformat()]
@@ -121,6 +121,12 @@ def archive(engine: Engine, wanted: Filter, ids: list[str] | None) -> Iterator[b
             yield pipe.taken()
         out.writestr("annotations.csv", table.getvalue().encode("utf-8", "replace"), zipfile.ZIP_DEFLATED)
     yield pipe.taken()
+
+
+def _moment(one: Input) -> tuple[int, int, int, int, int, int]:
+    """When it came, as a ZIP can say it: from 1980 on, and a board without a battery may wake up in 1970."""
+    when = one.added_at
+    return max((when.year, when.month, when.day, when.hour, when.minute, when.second), (1980, 1, 1, 0, 0, 0))
 
 
 def _inputs(engine: Engine, wanted: Filter, ids: list[str] | None) -> Iterator[Input]:

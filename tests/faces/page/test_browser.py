@@ -22,7 +22,7 @@ def teach(page, concept, paths):
         page.get_by_label("Name of a new concept").fill(concept)
         page.get_by_role("button", name="Add this concept").click()
     else:
-        option.check(force=True)
+        option.locator("xpath=..").click()
     page.locator("#files").set_input_files(paths)
     expect(page.locator(".toast", has_text=f"{concept}: {len(paths)} pictures stored")).to_be_visible()
 
@@ -100,7 +100,7 @@ def test_training_again_says_what_changed_and_one_tap_rolls_it_back(visit, colou
     page.get_by_role("button", name="Train", exact=True).click()
     expect(page.get_by_text("v2 is trained and in use")).to_be_visible()
     changed = page.locator(".card", has_text="What changed from v1 to v2")
-    expect(changed).to_contain_text(re.compile(r"\+\d+ points accuracy, \d+ % to 100 %"))
+    expect(changed).to_contain_text(re.compile(r"\+\d+ points accuracy, \d+\s% to 100\s%"))
     expect(changed).to_contain_text("95 % interval of the difference")
     page.get_by_role("button", name="Use v1").click()
     expect(page.get_by_text("v1 is in use until")).to_be_visible()
@@ -125,9 +125,9 @@ def test_holding_the_shutter_collects_a_burst_and_a_press_takes_one(visit, engin
     box = shutter.bounding_box()
     page.mouse.move(box["x"] + 20, box["y"] + 20)
     page.mouse.down()
-    expect(page.locator(".count")).to_have_text("3")
+    expect(page.locator(".count")).to_have_text(re.compile(r"^([3-9]|\d\d)$"))
     page.mouse.up()
-    expect(page.locator(".toast")).to_contain_text(re.compile(r"Not red: [345] pictures stored"))
+    expect(page.locator(".toast")).to_contain_text(re.compile(r"Not red: \d+ pictures stored"))
     # the film stands still: frames may be the same bytes, and then they are one input
     taken = [one for one in engine.inputs() if one.source == "camera"]
     assert taken
@@ -330,6 +330,14 @@ def test_names_made_to_break_the_page_are_only_names(visit, engine, blob, size):
             == 0
         )
         assert fits(page), view
+    open_view(page, "Teach")
+    for name in ("__proto__", "constructor"):
+        page.locator(".option", has_text=name).first.click()
+        tile = page.locator(".tile").first
+        tile.get_by_role("button", name=f"Shows {name}", exact=True).click()
+        expect(tile.get_by_role("button", name=f"Shows {name}", exact=True)).to_have_attribute("aria-pressed", "true")
+        shown = [one.concept_id for one in engine.input(tile.get_attribute("data-input")).annotations if one.value]
+        assert shown == [name]
     open_view(page, "Models")
     expect(page.locator(".concept bdi", has_text="<script>")).to_have_text(names[1])
     assert page.locator(".concept").count() == len(names)
@@ -375,6 +383,29 @@ def tab_to(page, wanted):
         if page.evaluate(f"(() => {{ const e = document.activeElement; return Boolean({wanted}); }})()"):
             return
     pytest.fail(f"Tab never comes to {wanted}")
+
+
+@pytest.mark.usefixtures("colours")
+def test_a_change_leaves_the_focus_where_it_was_and_what_was_being_typed(visit, files):
+    page = visit("teach")
+    button = page.locator(".tile").first.get_by_role("button", name="Shows red", exact=True)
+    button.focus()
+    page.keyboard.press("Space")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    expect(button).to_be_focused()
+    field = page.get_by_label("Name of a new concept")
+    field.fill("yel")
+    page.locator("#files").set_input_files(files("red", range(50, 52)))
+    expect(page.get_by_role("radio", name="red 9")).to_be_checked()
+    expect(field).to_have_value("yel")
+
+
+def test_a_picture_is_looked_at_closely_and_put_away_again(visit, colours):
+    page = visit("library")
+    page.locator(f'.pick[data-input="{colours}"] .look').click()
+    expect(page.get_by_role("dialog")).to_contain_text(colours)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
 
 
 @pytest.mark.usefixtures("colours")

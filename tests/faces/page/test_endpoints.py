@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+from datetime import UTC, datetime
 
 import pytest
 from PIL import Image
 
 from edge.faces.api.options import Options
-from edge.faces.page.downloads import Download, Tickets
+from edge.faces.page.downloads import Download, Tickets, archive
+from edge.store.browsing import Filter
 
 
 def refused(answer):
@@ -329,6 +331,14 @@ def test_pictures_and_annotations_come_as_a_zip_by_a_link_that_works_once(client
         ("", "", "upload/=cmd.jpg"),
     }
     assert refused(client.get(link)) == (404, "not_found")
+
+
+def test_pictures_that_came_before_a_zip_can_say_are_exported_too(engine, blob):
+    engine.store.inputs._clock = lambda: datetime(1970, 1, 1, tzinfo=UTC)  # a board without a battery
+    engine.add(blob("red"))
+    data = b"".join(archive(engine, Filter(), None))
+    with zipfile.ZipFile(io.BytesIO(data)) as opened:
+        assert opened.infolist()[0].date_time[0] == 1980
 
 
 def test_only_what_was_chosen_or_filtered_is_exported(client, send):

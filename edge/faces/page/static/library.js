@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { annotate, fileOf, image, remove, restore, showing } from "./pictures.js";
-import { ask, bdi, button, complain, empty, fill, h, icon, plural, put, toast, when } from "./ui.js";
+import { ask, bdi, button, complain, empty, fill, h, icon, own, plural, put, toast, when } from "./ui.js";
 
 const STATES = {
   any: "any", labelled: "annotated", shown: "shows it", "not-shown": "does not show it", unlabelled: "nothing said", removed: "removed",
@@ -48,7 +48,7 @@ function filters(pieces, sources) {
 
 function place(source) {
   const short = source.length > 40 ? `…${source.slice(-39)}` : source;
-  return { upload: "this page", camera: "camera", bytes: "a program", array: "a program" }[source] || short;
+  return own({ upload: "this page", camera: "camera", bytes: "a program", array: "a program" }, source) || short;
 }
 
 // The filter as the device wants it: days begin and end where this browser is.
@@ -119,7 +119,7 @@ function all(pieces) {
 
 function look(pieces, input) {
   const facts = [["Came", when(input.added_at)], ["From", input.source], ["Size", `${input.width} × ${input.height}, ${Math.ceil(input.size / 1024)} kB`], ["Id", input.id]];
-  return ask({ title: bdi(fileOf(input)), yes: "Close", required: true, body: h("div", { class: "look" }, image(input, 1024), h("dl", {}, facts.map(([name, value]) => [h("dt", {}, name), h("dd", {}, bdi(value))]))) });
+  return ask({ title: bdi(fileOf(input)), yes: "Close", only: true, body: h("div", { class: "look" }, image(input, 1024), h("dl", {}, facts.map(([name, value]) => [h("dt", {}, name), h("dd", {}, bdi(value))]))) });
 }
 
 // --- many at once -----------------------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ async function send(changes) {
 
 // What to change so that an input shows a concept; in a model whose concepts exclude each other no other is shown then.
 export function showing(input, concept, model) {
-  const values = { [concept]: 1 };
+  const values = Object.assign(Object.create(null), { [concept]: 1 });
   if (model && model.mutually_exclusive && model.concepts.includes(concept)) {
     for (const one of input.annotations) {
       if (one.value === 1 && one.concept_id !== concept && model.concepts.includes(one.concept_id)) values[one.concept_id] = null;
@@ -89,8 +89,10 @@ export async function restore(inputs, after = () => {}) {
 export function tile(input, context) {
   const element = h("li", { class: "tile", "data-input": input.id });
   const draw = (one) => {
+    const focused = element.contains(document.activeElement) && document.activeElement.getAttribute("aria-label");
     element.replaceChildren();
     put(element, image(one, 160), chips(one), about(one), bin(one));
+    if (focused) [...element.querySelectorAll("button")].find((each) => each.getAttribute("aria-label") === focused)?.focus();
   };
   const update = async ([one]) => {
     draw(one);

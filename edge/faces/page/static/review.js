@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { annotate, choices, fileOf, image, remove, said, showing, tile } from "./pictures.js";
-import { bdi, button, capital, complain, empty, fill, h, icon, plural, put, sentence, spinner, toast } from "./ui.js";
+import { bdi, button, capital, complain, empty, fill, h, icon, own, plural, put, sentence, spinner, toast } from "./ui.js";
 
 const RIGHT = "edge.right"; // suspects that somebody has looked at and found right
 
@@ -64,7 +64,7 @@ const nameOf = (one) => `${one.input_id} ${one.concept_id} ${one.given}`;
 
 function suspects(pieces, found) {
   const seen = new Set(right.read());
-  const open = (found.suspects || []).filter((one) => !seen.has(nameOf(one)) && found.inputs[one.input_id]);
+  const open = (found.suspects || []).filter((one) => !seen.has(nameOf(one)) && own(found.inputs, one.input_id));
   const head = h("h2", {}, "Suspects", " ", h("small", {}, open.length ? String(open.length) : ""));
   if (!open.length) return h("section", { class: "card", "aria-label": "Suspects" }, head, h("p", { class: "quiet" }, "No annotation is contradicted by the others."));
   return h("section", { class: "card", "aria-label": "Suspects" }, head,
@@ -74,10 +74,10 @@ function suspects(pieces, found) {
 
 function suspect(pieces, found, one) {
   const { app } = pieces;
-  const input = found.inputs[one.input_id];
+  const input = own(found.inputs, one.input_id);
   const name = app.name(one.concept_id);
   const element = h("li", { class: "case", "data-input": input.id });
-  const near = one.nearest.map((id) => found.inputs[id]).filter(Boolean);
+  const near = one.nearest.map((id) => own(found.inputs, id)).filter(Boolean);
   const settle = async ([now], words) => {
     const back = said(now, one.concept_id) === one.given;
     if (back) draw();
@@ -169,7 +169,7 @@ function confusions(pieces, found) {
 
 function open(pieces, detail, found, cell, exclusive) {
   const { app } = pieces;
-  const inputs = cell.inputs.map((id) => found.inputs[id]).filter(Boolean);
+  const inputs = cell.inputs.map((id) => own(found.inputs, id)).filter(Boolean);
   const words = exclusive ? ["Show ", bdi(app.name(cell.concept)), ", answered ", bdi(app.name(cell.outcome))] : [bdi(app.name(cell.concept)), ": ", OUTCOMES[cell.outcome]];
   const context = { app, concept: cell.concept, changed: (input) => { found.inputs[input.id] = input; }, removed: (input, gone) => {
     if (gone) detail.querySelector(`[data-input="${CSS.escape(input.id)}"]`)?.remove();
@@ -186,7 +186,7 @@ function alike(pieces, found, groups) {
   return h("section", { class: "card", "aria-label": "Nearly the same" }, h("h2", {}, "Nearly the same"),
     h("p", { class: "quiet" }, "Frames of one moment count as one picture. Keeping one of them loses next to nothing."),
     groups.slice(0, 20).map((one) => {
-      const inputs = one.inputs.map((id) => found.inputs[id]).filter(Boolean);
+      const inputs = one.inputs.map((id) => own(found.inputs, id)).filter(Boolean);
       const element = h("div", { class: "group" });
       const draw = () => fill(element, h("p", { class: one.kind === "disagreeing" ? "bad" : "" }, sentence(one.message)),
         h("ul", { class: "strip" }, inputs.map((input) => h("li", {}, image(input, 160), h("span", { class: "quiet" }, shown(pieces.app, input))))),
@@ -198,7 +198,7 @@ function alike(pieces, found, groups) {
 }
 
 function gallery(pieces, found, remark) {
-  const inputs = remark.inputs.map((id) => found.inputs[id]).filter(Boolean);
+  const inputs = remark.inputs.map((id) => own(found.inputs, id)).filter(Boolean);
   const list = h("ul", { class: "grid" });
   const context = { app: pieces.app, concept: null, changed: () => {}, removed: (input, gone) => {
     if (gone) list.querySelector(`[data-input="${CSS.escape(input.id)}"]`)?.remove();

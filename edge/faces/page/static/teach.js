@@ -22,6 +22,7 @@ async function render(root, app) {
   const who = h("div", { class: "card what" });
   pieces.who = () => fill(who, concepts(pieces), sign(pieces));
   pieces.who();
+  pieces.counts = () => counts(pieces, who);
   const view = finder(pieces);
   root.append(
     h("div", { class: "columns" },
@@ -55,13 +56,24 @@ function concepts(pieces) {
         drawRecent(pieces);
         document.querySelector(`input[name=concept][value="${CSS.escape(one.id)}"]`).focus();
       } }),
-      h("span", {}, bdi(one.name), h("small", { title: `${one.shown} show it, ${one.not_shown} do not` }, ` ${one.shown}`))));
+      h("span", {}, bdi(one.name), h("small", { "data-concept": one.id, title: `${one.shown} show it, ${one.not_shown} do not` }, ` ${one.shown}`))));
   const field = h("input", { name: "new", "aria-label": "Name of a new concept", placeholder: app.concepts.length ? "New concept" : "Name a concept: ripe, cracked, otter …", maxlength: "128", autocomplete: "off", enterkeyhint: "done" });
   const form = h("form", { class: "inline", onsubmit: guarded(async (event) => {
     event.preventDefault();
     await name(pieces, field.value.trim());
   }) }, field, h("button", { type: "submit", "aria-label": "Add this concept", title: "Add this concept" }, icon("plus")));
   return h("fieldset", {}, h("legend", {}, "Concept"), h("div", { class: "options" }, options, form));
+}
+
+// New numbers where the concepts are the same: somebody may be typing beside them.
+function counts(pieces, who) {
+  const drawn = [...who.querySelectorAll("[data-concept]")];
+  const now = pieces.app.concepts;
+  if (drawn.length !== now.length || drawn.some((one, at) => one.dataset.concept !== now[at].id)) return void pieces.who();
+  drawn.forEach((one, at) => {
+    one.textContent = ` ${now[at].shown}`;
+    one.title = `${now[at].shown} show it, ${now[at].not_shown} do not`;
+  });
 }
 
 async function name(pieces, wanted) {
@@ -284,7 +296,7 @@ async function settled(pieces) {
   const added = pieces.new || [];
   pieces.new = [];
   await pieces.app.refresh();
-  pieces.who();
+  pieces.counts();
   if (!added.length) return;
   const fresh = added.filter((one) => one.created).map((one) => one.input);
   const words = [added[0].not ? "Not " : "", bdi(pieces.app.name(chosen)), `: ${plural(added.length, "picture")} stored.`];
@@ -303,7 +315,7 @@ function drawRecent(pieces) {
     changed: (input) => {
       const at = inputs.findIndex((one) => one.id === input.id);
       if (at >= 0) inputs[at] = input;
-      app.refresh().then(pieces.who).catch(complain);
+      app.refresh().then(pieces.counts).catch(complain);
     },
     removed: (input, gone) => removed(pieces, input, gone),
   };
@@ -319,5 +331,5 @@ function removed(pieces, input, gone) {
   if (!gone && at < 0) pieces.inputs.unshift(input);
   pieces.total += gone ? -1 : 1;
   drawRecent(pieces);
-  pieces.app.refresh().then(pieces.who).catch(complain);
+  pieces.app.refresh().then(pieces.counts).catch(complain);
 }

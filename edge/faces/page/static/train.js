@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { conceptFields, read } from "./forms.js";
-import { bdi, button, empty, fill, h, icon, interval, percent, plural, sentence, spinner, toast, when } from "./ui.js";
+import { bdi, button, empty, fill, h, icon, interval, own, percent, plural, sentence, spinner, toast, when } from "./ui.js";
 
 const ASK_EVERY = 300;
 
@@ -43,7 +43,7 @@ async function draw(pieces) {
 function material(pieces, used) {
   let changed = false;
   const rows = pieces.app.concepts.map((one) => {
-    const then = used && used.counts[one.id] ? used.counts[one.id][0] : 0;
+    const then = (used && own(used.counts, one.id) || [0])[0];
     const more = used ? one.shown - then : 0;
     changed = changed || more !== 0;
     return h("li", {}, h("span", {}, bdi(one.name)), h("span", { class: "quiet" }, plural(one.shown, "picture"),

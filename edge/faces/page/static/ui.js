@@ -92,7 +92,14 @@ export function toast(words, { undo, bad, seconds = 8 } = {}) {
   put(one, h("button", { type: "button", class: "plain", "aria-label": "Close this message", onclick: close }, icon("no")));
   while (box.children.length > 2) box.firstChild.remove();
   box.append(one);
-  setTimeout(close, seconds * 1000);
+  let timer = setTimeout(close, seconds * 1000);
+  for (const stay of ["pointerenter", "focusin"]) one.addEventListener(stay, () => clearTimeout(timer));
+  for (const go of ["pointerleave", "focusout"]) {
+    one.addEventListener(go, () => {
+      clearTimeout(timer);
+      timer = setTimeout(close, seconds * 1000);
+    });
+  }
 }
 
 export function complain(error) {
@@ -102,11 +109,11 @@ export function complain(error) {
 }
 
 // A question in the page's one dialog; gives what ``answer`` gives, or null when it was closed.
-export function ask({ title, body, yes, answer = () => true, danger = false, required = false }) {
+export function ask({ title, body, yes, answer = () => true, danger = false, required = false, only = required }) {
   const dialog = document.getElementById("dialog");
   return new Promise((done) => {
     let found = null;
-    const cancel = required ? null : h("button", { type: "button", onclick: () => dialog.close() }, "Cancel");
+    const cancel = only ? null : h("button", { type: "button", onclick: () => dialog.close() }, "Cancel");
     const form = h("form", { onsubmit: (event) => {
       event.preventDefault();
       found = answer(form);
@@ -120,9 +127,12 @@ export function ask({ title, body, yes, answer = () => true, danger = false, req
   });
 }
 
+// What an object from the device has under a name that may be "constructor".
+export const own = (object, name) => (object && Object.hasOwn(object, name) ? object[name] : undefined);
+
 // --- words ------------------------------------------------------------------------------------------------------
 
-export const percent = (share) => (share === null || share === undefined ? "–" : `${Math.round(100 * share)} %`);
+export const percent = (share) => (share === null || share === undefined ? "–" : `${Math.round(100 * share)}\u00a0%`);
 export const plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 export function when(text) {
@@ -138,7 +148,7 @@ export function capital(text) {
 // What the device says in words, as a sentence; its first letter may be that of a concept, which is not ours to change.
 export function sentence(text, concepts = []) {
   const named = concepts.some((one) => text.startsWith(one.name) || text.startsWith(one.id));
-  const one = named ? text : capital(text);
+  const one = (named ? text : capital(text)).replaceAll(" %", "\u00a0%");
   return /[.?!]$/.test(one) ? one : `${one}.`;
 }
 

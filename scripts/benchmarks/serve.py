@@ -192,6 +192,8 @@ def measure(kinds: dict[str, Callable[[], Ask]], count: int, pictures: int) -> l
 
 def soak(pid: int, kinds: dict[str, Callable[[], Ask]], count: int, pictures: int) -> list[Goal]:
     """What the service's memory grows by, half of the requests over each; counted once it has warmed up."""
+    for name in ("REST", "gRPC"):
+        run(kinds[name], 16, min(count, 1000), pictures)
     part, errors, seen = count // 10, 0, [resident(pid)]
     for turn in range(10):
         errors += run(kinds[("REST", "gRPC")[turn % 2]], 4, part, pictures)[2]

@@ -27,6 +27,7 @@ HOUR = 3600.0
 _IDLE = 60.0
 _CONNECTIONS = 512
 _FILES = 4096
+_BACKLOG = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ def _listener(options: Options) -> Iterator[socket.socket]:
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1e3 * _IDLE))
         try:
             listener.bind((options.host.strip("[]"), options.port))
+            listener.listen(_BACKLOG)  # from now on clients wait rather than being refused
         except (OSError, OverflowError) as error:
             raise StoreUnavailable(
                 f"cannot listen on {options.host} port {options.port} ({error}); stop what uses it, or choose another "
@@ -177,6 +179,7 @@ def _server(app: Any, options: Options, keeper: Keeper | None) -> Any:
         ws="none",
         lifespan="off",
         log_config=None,
+        backlog=_BACKLOG,
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -50,7 +50,7 @@ function material(pieces, used) {
       more ? h("strong", {}, ` ${more > 0 ? "+" : "−"}${Math.abs(more)}`) : null));
   });
   return h("div", {}, h("ul", { class: "lines" }, rows),
-    h("p", { class: "quiet" }, !used ? "Not trained yet." : changed ? `In bold: since ${used.id} was trained.` : `${used.id} has seen as many.`));
+    h("p", { class: "quiet" }, !used ? "Not trained yet." : changed ? `In bold: since ${used.id} was trained.` : `No more pictures than when ${used.id} was trained.`));
 }
 
 async function train(pieces) {

@@ -234,7 +234,9 @@ def _patches(layer: Any, x: torch.Tensor) -> torch.Tensor:
     (high, wide), (down, across) = layer.kernel_size, layer.stride
     seen = layer.static_padding(x).unfold(2, high, down).unfold(3, wide, across)  # a view: nothing is copied yet
     count, _, rows, columns = seen.shape[:4]
-    chosen = torch.arange(0, count * rows * columns, count * rows * columns // _POSITIONS + 1)
+    # drawn, because steps of equal length fall into step with the columns: the same few, edges among them, every time
+    drawn = torch.randperm(count * rows * columns, generator=torch.Generator().manual_seed(0))
+    chosen = drawn[:_POSITIONS].sort().values
     picture, place = chosen // (rows * columns), chosen % (rows * columns)
     patches = seen[picture, :, place // columns, place % columns]
     return patches.reshape(len(chosen), layer.groups, -1).permute(1, 2, 0).contiguous()

@@ -160,3 +160,18 @@ def test_what_a_filter_sees_is_what_it_is_applied_to(folded, name):
         wanted = (layer(x) - layer.bias[None, :, None, None]).permute(1, 0, 2, 3).flatten(1)
         weights = layer.weight.reshape(layer.groups, -1, layer.weight[0].numel())
         assert torch.allclose((weights @ rounding._patches(layer, x)).flatten(0, 1), wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("side", [15, 30, 60, 112, 120])
+def test_what_filters_see_is_drawn_from_all_columns_alike(side):
+    import torch
+    from torch import nn
+
+    from trainer import rounding
+
+    layer = nn.Conv2d(1, 1, 1, bias=False)
+    layer.static_padding = nn.Identity()
+    column = torch.arange(side).repeat(8, 1, side, 1).float()
+    seen = rounding._patches(layer, column)
+    assert seen.mean() == pytest.approx((side - 1) / 2, rel=0.05)
+    assert len(seen.unique()) == side

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge.faces.cli import text
-from edge.faces.cli.report import correction
+from edge.faces.cli.report import correction, lacking
 
 if TYPE_CHECKING:
     from edge.types import Confusion, Evaluation, Input, Remark, Review, Suspect
@@ -80,9 +80,7 @@ def _head(shown: Shown) -> str:
     found = shown.evaluation
     parts = [f'<header>\n<h1><bdi>{_safe(shown.title)}</bdi></h1>\n<p class="quiet">{_safe(shown.made)}</p>']
     if found.accuracy is None:
-        parts.append(
-            "<p>Accuracy cannot be told: that takes pictures that show a concept and pictures that do not.</p>"
-        )
+        parts.append(f"<p>Accuracy cannot be told: {_safe(lacking(found))}.</p>")
     else:
         parts.append(f'<p class="figure">{text.percent(found.accuracy)}<span>accuracy</span></p>')
         if found.accuracy_interval is not None:

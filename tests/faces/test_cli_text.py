@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.faces.cli import report, text
-from edge.types import ConceptEvaluation, Confusion, Evaluation
+from edge.types import ConceptEvaluation, Confusion, Evaluation, Review
 
 CLEAN = Evaluation("leave-one-out", 20, 0, 0.95, (0.76, 0.99), 0.9, 1.0, 0.02, 0.1, ())
 
@@ -50,13 +50,17 @@ def test_what_is_undetermined_is_a_dash():
     assert (text.percent(None), text.number(None), text.moment(None)) == ("-", "-", "-")
 
 
+def page_of(found):
+    return list(report.page(report.About("m v1", found, Review(None, 0, (), ()), {})))
+
+
 def test_a_page_has_the_accuracy_with_its_interval():
-    assert "accuracy 95.0 % (95 % interval: 76.0 % to 99.0 %)" in list(report.page("m v1", CLEAN))
+    assert "accuracy 95.0 % (95 % interval: 76.0 % to 99.0 %)" in page_of(CLEAN)
 
 
 def test_an_accuracy_that_cannot_be_told_says_what_it_takes():
     found = Evaluation("leave-one-out", 5, 0, None, None, None, None, None, None, ())
-    page = list(report.page("m v1", found))
+    page = page_of(found)
     assert any("cannot be told: that takes pictures" in line for line in page)
     assert not any("calibration" in line for line in page)
 
@@ -66,7 +70,7 @@ def test_a_page_has_a_row_for_every_concept_and_a_matrix_for_exclusive_ones():
 
     concepts = (ConceptEvaluation("ripe", 3, 2, 0.75, 1.0, None), ConceptEvaluation("green", 2, 3, None, 0.5, 1.0))
     found = replace(CLEAN, concepts=concepts, confusion=Confusion(("ripe", "green"), ((3, 0), (1, 1))))
-    rows = [line.split() for line in report.page("m v1", found)]
+    rows = [line.split() for line in page_of(found)]
     assert ["ripe", "3", "2", "75.0", "%", "100.0", "%", "-"] in rows
     assert ["green", "2", "3", "-", "50.0", "%", "1.000"] in rows
     assert ["green", "1", "1"] in rows
@@ -75,8 +79,8 @@ def test_a_page_has_a_row_for_every_concept_and_a_matrix_for_exclusive_ones():
 def test_a_page_ends_with_what_else_is_worth_knowing():
     from dataclasses import replace
 
-    page = list(report.page("m v1", replace(CLEAN, not_evaluable=1, notes=("measured on a sample",))))
+    page = page_of(replace(CLEAN, not_evaluable=1, notes=("measured on a sample",)))
     assert page[-2:] == [
-        "note: 1 picture is the only one of its concept and is not judged",
+        "note: 1 picture is not judged, being all there is of a concept, or all of one moment",
         "note: measured on a sample",
     ]

@@ -74,7 +74,7 @@ def how(found: Evaluation) -> str:
 def accuracy(found: Evaluation) -> str:
     """The accuracy with its interval, or why there is none."""
     if found.accuracy is None:
-        return "accuracy cannot be told: that takes pictures that show a concept and pictures that do not"
+        return f"accuracy cannot be told: {lacking(found)}"
     between = ""
     if found.accuracy_interval is not None:
         low, high = found.accuracy_interval
@@ -82,13 +82,18 @@ def accuracy(found: Evaluation) -> str:
     return f"accuracy {text.percent(found.accuracy)}{between}"
 
 
+def lacking(found: Evaluation) -> str:
+    """Why there is no accuracy."""
+    if found.not_evaluable:
+        return "that takes a second picture of each concept, from another moment"
+    return "that takes pictures that show a concept and pictures that do not"
+
+
 def notes(found: Evaluation) -> Iterator[str]:
     """What else is worth knowing."""
     if found.not_evaluable:
-        pictures = "1 picture is the only one of its concept and is" if found.not_evaluable == 1 else (
-            f"{found.not_evaluable} pictures are the only ones of their concept and are"
-        )  # fmt: skip
-        yield f"note: {pictures} not judged"
+        pictures = "1 picture is" if found.not_evaluable == 1 else f"{found.not_evaluable} pictures are"
+        yield f"note: {pictures} not judged, being all there is of a concept, or all of one moment"
     for note in found.notes:
         yield text.safe(f"note: {note}")
 

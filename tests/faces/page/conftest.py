@@ -21,6 +21,7 @@ from edge.faces.api.rest import application
 CHROMIUM = "/usr/bin/chromium"
 PHONE = {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
+SIZES = pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
 
 
 @pytest.fixture
@@ -174,3 +175,26 @@ def files(tmp_path, jpeg):
         return paths
 
     return make
+
+
+def open_view(page, name):
+    from playwright.sync_api import expect
+
+    page.get_by_role("navigation").get_by_role("link", name=name).click()
+    expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
+
+
+def fits(page):
+    """Whether nothing of the page lies beyond the right edge of the screen."""
+    return page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+@pytest.fixture
+def colours(engine, blob):
+    """A trained model of two concepts, with one picture annotated wrongly and one not at all."""
+    for colour in ("red", "green"):
+        engine.add([blob(colour, seed) for seed in range(6)], concepts=[colour])
+    wrong = engine.add(blob("red", 30), concepts=["green"]).inputs[0]
+    engine.add(blob("red", 31))
+    engine.create_model("colours", ["red", "green"], mutually_exclusive=True).train().wait()
+    return wrong.id

@@ -44,12 +44,12 @@ def post(call: Call) -> Answer:
 def list_inputs(call: Call) -> Answer:
     """A page of inputs, oldest first; those still to be fetched come last."""
     offset, limit = requests.page(call.request)
-    store, names = call.engine.store.inputs, call.engine.store.inputs.renamed()
-    stored = store.page(limit=limit, offset=offset)
-    shapes = [input_shape(call, one, names) for one in stored]
-    if len(shapes) < limit:
-        rest = call.core.fetches.page(max(0, offset - store.count()), limit - len(shapes))
-        shapes += [fetch_shape(call, one, names) for one in rest]
+    store, queue, names = call.engine.store.inputs, call.core.fetches, call.engine.store.inputs.renamed()
+    with queue.guard:  # an input that is just being fetched is on one side or the other, never on none
+        stored = store.page(limit=limit, offset=offset)
+        room = limit - len(stored)
+        rest = queue.page(max(0, offset - store.count()), room) if room else []
+    shapes = [input_shape(call, one, names) for one in stored] + [fetch_shape(call, one, names) for one in rest]
     return answer(OK, inputs=shapes)
 
 
@@ -67,9 +67,10 @@ def get(call: Call) -> Answer:
 
 def count(call: Call) -> Answer:
     """How many inputs there are, and how many are still to be fetched or could not be."""
-    queued, failed = call.core.fetches.counts()
     counters = dict.fromkeys(("processing", "reindexed", "to_reindex", "reindex_errors", "reindexing"), 0)
-    processed = call.engine.store.inputs.count()
+    with call.core.fetches.guard:
+        queued, failed = call.core.fetches.counts()
+        processed = call.engine.store.inputs.count()
     return answer(OK, counts={"processed": processed, "to_process": queued, "errors": failed, **counters})
 
 
@@ -102,8 +103,9 @@ def _delete(call: Call, ids: list[str]) -> None:
 def found(call: Call, ids: Iterable[str]) -> tuple[dict[str, Input], dict[str, Fetch]]:
     """Stored and queued inputs by their whole ids."""
     wanted = list(ids)
-    stored = call.engine.store.inputs.by_id(wanted)
-    return stored, call.core.fetches.get(id for id in wanted if id not in stored)
+    with call.core.fetches.guard:  # else an input that is just being fetched could be on neither side
+        stored = call.engine.store.inputs.by_id(wanted)
+        return stored, call.core.fetches.get(id for id in wanted if id not in stored)
 
 
 def _missing(id: str) -> str:

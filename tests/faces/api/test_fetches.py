@@ -114,3 +114,24 @@ def test_predictions_fetch_in_line(call):
         answer = call("PostModelOutputs", model_id="m", inputs=[{"data": {"image": {"url": url}}}])
         assert answer.body["status"]["code"] == code
         assert answer.body["outputs"][0]["input"]["data"]["image"]["url"] == url
+
+
+@pytest.mark.parametrize(("rpc", "first"), [("ListInputs", "page"), ("GetInput", "by_id"), ("GetInputCount", "counts")])
+def test_an_input_that_is_fetched_while_somebody_looks_is_seen_once(call, core, monkeypatch, rpc, first):
+    """Between the first look and the second, at the store and at the queue, the fetch has all the time it wants."""
+    call("PostInputs", inputs=[{"id": "a", **wanted()}])
+    place = core.fetches if first == "counts" else core.engine.store.inputs
+    look = getattr(place, first)
+
+    def slowly(*arguments, **options):
+        found = look(*arguments, **options)
+        core.start()
+        time.sleep(0.3)
+        return found
+
+    monkeypatch.setattr(place, first, slowly)
+    answered = call(rpc, input_id="a")
+    monkeypatch.undo()
+    body = answered.body
+    seen = len(body.get("inputs", ())) or ("input" in body) or sum(body.get("counts", {}).values())
+    assert (answered.http, seen) == (200, 1)

@@ -167,6 +167,8 @@ def _remarks(review: Review) -> Iterator[str]:
 
 
 def _next(review: Review) -> Iterator[str]:
+    if not review.next:
+        return
     yield ""
     yield "what to do next:"
     for number, step in enumerate(review.next, start=1):

@@ -151,7 +151,7 @@ def test_known_is_the_share_of_taught_pictures_that_are_no_more_familiar(taught,
         if rank or not taught:
             assert value_known == pytest.approx((1 + rank) / (len(taught) + 1))
         else:
-            assert 0 <= value_known < 1 / (len(taught) + 1)
+            assert 0 <= value_known <= 1 / (len(taught) + 1)
 
 
 def test_strangers_beyond_every_taught_picture_are_still_told_apart():

@@ -2,8 +2,10 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -62,10 +64,15 @@ def run(block: Block, folder: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=name)
 def test_every_block_of_a_page_runs_in_order(page, tmp_path):
     photographs(tmp_path)
-    for block in blocks(page):
-        if block.language in ("python", "sh") and block.why_not is None:
-            done = run(block, tmp_path)
-            assert done.returncode == 0, f"{name(page)}:\n{block.code}\n{done.stdout}\n{done.stderr}"
+    try:
+        for block in blocks(page):
+            if block.language in ("python", "sh") and block.why_not is None:
+                done = run(block, tmp_path)
+                assert done.returncode == 0, f"{name(page)}:\n{block.code}\n{done.stdout}\n{done.stderr}"
+    finally:
+        for one in tmp_path.glob("*.pid"):  # what a page starts, it stops; unless a block before that failed
+            with suppress(ProcessLookupError):
+                os.kill(int(one.read_text()), signal.SIGTERM)
 
 
 def test_the_readme_shows_what_the_first_example_prints(tmp_path):

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import edge
+from edge.faces.api.keys import Keys
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[3]
@@ -52,7 +53,9 @@ def serve(tmp_path, config, garden):
 
     def start(*options):
         edge.Engine.open(store, backbone="fake", config=config).close()
-        key = json.loads(_edge(store, "key", "create", "client").communicate(timeout=60)[0])["key"]
+        keys = Keys(store)
+        _, key = keys.create("client")
+        keys.close()
         ports = ("--port", "0", "--grpc-port", "0", "--url-alias", f"{FOLDER}={garden}")
         running.append(_edge(store, "serve", *ports, *options))
         said = _document(running[-1].stdout)

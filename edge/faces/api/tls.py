@@ -55,9 +55,9 @@ def own(
 ) -> Identity:
     """The device's own identity from ``folder``, made, renewed or reissued as needed; the authority stays the same.
 
-    ``names`` and ``addresses`` default to what the device is called now; ``also``: names or addresses that it is reached
-    by besides, such as the one it listens on. Raises StoreUnavailable when the folder
-    cannot be written or the authority's file is damaged.
+    ``names`` and ``addresses`` default to what the device is called now; ``also``: names or addresses that it is
+    reached by besides, such as the one it listens on. Raises StoreUnavailable when the folder cannot be written or the
+    authority's file is damaged.
     """
     more_names, more_addresses = hosts.sorted_out(also)
     names = [*(hosts.names() if names is None else names), *more_names]

@@ -4,8 +4,11 @@ import dataclasses
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import get_args
+from unittest import mock
 
 import click
 import pytest
@@ -78,6 +81,15 @@ def test_the_kinds_of_error_are_all_there():
 # --- what the documents hold -----------------------------------------------------------------------------------------
 
 
+def served(store):
+    """What ``edge serve`` says once it listens."""
+    command = [sys.executable, "-m", "edge.faces.cli", "--store", str(store), "--json", "serve", "--port", "0"]
+    with subprocess.Popen([*command, "--grpc-port", "0"], stdout=subprocess.PIPE) as process:
+        line = process.stdout.readline()
+        process.terminate()
+    return json.loads(line)
+
+
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory, photographs):
     """Verb -> the JSON document it prints, each on a store where it has something to print."""
@@ -120,6 +132,15 @@ def printed(tmp_path_factory, photographs):
         "edge doctor": run("doctor"),
         "edge model delete": run("model", "delete", "m"),
     }
+    found |= {
+        "edge key create": run("key", "create", "phone"),
+        "edge key list": run("key", "list"),
+        "edge key revoke": run("key", "revoke", "phone"),
+        "edge service install": run("service", "install", "--print"),
+        "edge serve": served(folder / "store"),
+    }
+    with mock.patch("edge.faces.api.unit.uninstall", return_value=Path("/etc/systemd/system/x.service")):
+        found["edge service uninstall"] = run("service", "uninstall")
     done = CliRunner().invoke(bridge, ["ports", "--json"])
     return {**found, "firmware-bridge ports": json.loads(done.stdout)}
 

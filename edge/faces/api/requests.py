@@ -127,8 +127,8 @@ def whole(given: Given, key: str, code: int = INVALID, low: int = 0, high: int =
     value = given.get(key)
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 12:
         value = int(value)
-    elif isinstance(value, str):
-        refuse(code, f"{key} is a whole number, not {value[:40]!r}")
+    elif isinstance(value, str | bool):
+        refuse(code, f"{key} is a whole number, not {str(value)[:40]!r}")
     real = number({key: value}, key, code)
     if real is None:
         return None

@@ -62,6 +62,7 @@ SCHEMAS: Mapping[str, Schema] = {
         },
     },
     "Concept": _entry(id=_TEXT, name=_TEXT, value={"enum": [0, 1, True, False, None]}),
+    "Picture": _table(base64={"type": ["string", "null"]}, url=_TEXT),
     "Image": _table(base64={"type": ["string", "null"]}, url=_TEXT, allow_duplicate_url=_FLAG),
     "Data": _table(image=_ref("Image"), concepts=_list(_ref("Concept")), metadata=_OBJECT, geo=_OBJECT),
     "Input": _entry(id=_TEXT, data=_ref("Data")),
@@ -74,11 +75,9 @@ SCHEMAS: Mapping[str, Schema] = {
     ),
     "OutputInfo": _table(data=_table(concepts=_list(_ref("Concept"))), output_config=_ref("OutputConfig")),
     "Model": _table(id=_TEXT, name=_TEXT, notes=_TEXT, metadata=_OBJECT, output_info=_ref("OutputInfo")),
-    "Part": _entry(
-        negate=_FLAG,
-        annotation=_table(input_id=_TEXT, data=_table(image=_ref("Image"), concepts=_list(_ref("Concept")))),
-    ),
-    "Query": _table(filters=_list(_ref("Part"), 100), ranks=_list(_ref("Part"), 100)),
+    "Filter": _entry(negate=_FLAG, annotation=_table(data=_table(concepts=_list(_ref("Concept"))))),
+    "Rank": _entry(annotation=_table(input_id=_TEXT, data=_table(image=_ref("Picture")))),
+    "Query": _table(filters=_list(_ref("Filter"), 100), ranks=_list(_ref("Rank"), 100)),
 }
 """What several requests share, by name."""
 

@@ -46,9 +46,13 @@ def inputs(call: Call) -> Answer:
     said: dict[bool, dict[str, int]] = {False: {}, True: {}}
     like: list[bytes | Input] = []
     for part in requests.tables(query, "filters", INVALID, _MOST):
+        if requests.at(part, "annotation.data.image") or requests.at(part, "input.data.image"):
+            raise Refused(INVALID, "a filter has concepts, no picture; put pictures into ranks")
         said[bool(requests.flag(part, "negate"))] |= _concepts(requests.at(part, "annotation.data"))
         said[bool(requests.flag(part, "negate"))] |= _concepts(requests.at(part, "input.data"))
     for part in requests.tables(query, "ranks", INVALID, _MOST):
+        if requests.tables(requests.at(part, "annotation.data"), "concepts") or requests.flag(part, "negate"):
+            raise Refused(INVALID, "a rank has a picture that inputs should be like; put concepts into filters")
         like += _pictures(call, requests.table(part, "annotation"))
     for part in requests.tables(query, "ands", INVALID, _MOST):  # the older way to say both
         for place in ("input.data", "annotation.data"):

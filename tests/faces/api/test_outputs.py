@@ -172,6 +172,8 @@ def test_a_search_that_cannot_be_done_says_why(call):
     assert asked(ranks=[{"annotation": {"input_id": "none"}}]) == 11101
     assert asked(ranks=[{"annotation": {"data": {"image": {"base64": b"no"}}}}]) == 30300
     assert asked(filters="x") == 11102
+    assert asked(ranks=[said("red")]) == 11102
+    assert asked(filters=[{"annotation": {"data": {"image": {"url": "http://a/b"}}}}]) == 11102
 
 
 @pytest.mark.usefixtures("three")

@@ -1,8 +1,10 @@
 """The service over gRPC, asked by clarifai-grpc's own stub."""
 
 import io
+import ssl
 import threading
 import time
+from ipaddress import ip_address
 
 import grpc
 import pytest
@@ -13,6 +15,7 @@ from PIL import Image
 
 from edge.errors import StoreUnavailable
 from edge.faces.api import grpc as face
+from edge.faces.api import tls
 from edge.faces.api.core import RPCS, Core
 from edge.faces.api.keys import Keys
 from edge.faces.api.options import Options
@@ -21,12 +24,12 @@ from edge.faces.api.options import Options
 class Service:
     """A running server on the test's engine, and a stub of it."""
 
-    def __init__(self, engine, **options):
+    def __init__(self, engine, keeper=None, **options):
         self.options = Options(**{"grpc_port": 0, **options})
         self.core, self.keys = Core(engine, self.options), Keys(engine.store.path)
         self.core.start()
         self.said = []
-        self.server = face.server(self.core, self.keys, self.options, log=lambda *one: self.said.append(one))
+        self.server = face.server(self.core, self.keys, self.options, keeper, lambda *one: self.said.append(one))
         self.channel = ClarifaiChannel.get_insecure_grpc_channel("127.0.0.1", self.server.start())
         self.stub = service_pb2_grpc.V2Stub(self.channel)
 
@@ -268,3 +271,15 @@ def test_every_call_is_told_to_the_log_with_the_id_its_client_got(service):
 def test_a_port_that_is_taken_is_said(start, service):
     with pytest.raises(StoreUnavailable, match="choose another with --grpc-port"):
         start(grpc_port=service.server.port)
+
+
+def test_a_renewed_certificate_is_shown_without_a_restart(start, tmp_path):
+    addresses = [ip_address("127.0.0.1")]
+    keeper = tls.Keeper(lambda: tls.own(tmp_path / "tls", names=["localhost"], addresses=addresses))
+    port = start(keeper=keeper).server.port
+    before = ssl.get_server_certificate(("127.0.0.1", port))
+    addresses.append(ip_address("192.168.1.20"))
+    keeper.refresh()
+    after = ssl.get_server_certificate(("127.0.0.1", port))
+    assert before != after
+    assert after.strip() in keeper.identity.certificate.read_text()

@@ -120,14 +120,15 @@ class Exclusive:
         if left_out.any():
             distances[left_out], own[left_out] = self._without_one(white[left_out], groups[left_out], fixed)
         evaluable = ~member | left_out
-        white_means, white_fixed = self.base.whiten(self.means), self.base.whiten(fixed)
-        for rows in [] if moment is None else shared(moment):
+        together = [] if moment is None else list(shared(moment))
+        whitened = self._whitened(fixed) if together else None
+        for rows in together:
             leaving = rows[member[rows]]
             if len(leaving) and not self._keeps_all(groups[leaving]):
                 evaluable[rows] = False
-            elif len(leaving):
+            elif len(leaving) and whitened is not None:
                 left_out[rows] = True
-                found = self._without_moment(white[rows], white[leaving], groups[leaving], white_means, white_fixed)
+                found = self._without_moment(white[rows], white[leaving], groups[leaving], *whitened)
                 distances[rows], counts[rows], to_means = found
                 own[rows] = to_means[np.arange(len(rows)), np.minimum(kind[rows], concepts - 1)]
         own[~groups[:, :concepts].any(axis=1)] = np.nan
@@ -153,29 +154,35 @@ class Exclusive:
         own = np.zeros((len(white), len(counts)), dtype=bool)
         own[:, :concepts] = groups[:, :concepts] == 1
         share, share_left = self._share(self._counts), self._share(np.maximum(self._counts - 1, 0))
-        given = {
-            "points": np.concatenate([self.means[:concepts], fixed]),
-            "own": own,
-            "counts": counts,
-            "centres": self.means,
-            "centre": kind,
-            "eta": self.counts[kind] / (self.counts[kind] - 1),
-        }
-        shrunk = Shrunk(self.base.mean, np.concatenate([share, still]), np.concatenate([share_left, still]))
-        plain = left_out_distances(self.base, white, **given)
-        found = left_out_distances(self.base, white, **given, shrunk=shrunk) if self.shrinkage else plain
-        return found, plain[np.arange(len(white)), np.minimum(kind, concepts - 1)]
+        eta = self.counts[kind] / (self.counts[kind] - 1)
+        found = left_out_distances(
+            self.base,
+            white,
+            points=np.concatenate([self.means[:concepts], fixed]),
+            own=own,
+            counts=counts,
+            centres=self.means,
+            centre=kind,
+            eta=eta,
+            shrunk=Shrunk(self.base.mean, np.concatenate([share, still]), np.concatenate([share_left, still])),
+        )
+        residuals = white - self.base.whiten(self.means)[kind]
+        h = np.einsum("nd,nd->n", residuals, residuals)
+        return found, (self.base.weight - 1 + self.base.prior) * eta**2 * h / (1 - eta * h)
+
+    def _whitened(self, fixed: Array) -> tuple[Array, Array, Array]:
+        """The means, c (1, d) and the ``fixed`` points, whitened."""
+        return self.base.whiten(self.means), self.base.whiten(self.base.mean[np.newaxis]), self.base.whiten(fixed)
 
     def _without_moment(
-        self, white: Array, leaving: Array, groups: NDArray[np.int64], means: Array, fixed: Array
+        self, white: Array, leaving: Array, groups: NDArray[np.int64], means: Array, centre: Array, fixed: Array
     ) -> tuple[Array, Array, Array]:
         """Of (m, d) rows without the (l, d) ``leaving``, of ``groups``: (m, P) distances, (K,) counts, (m, K) distances
         to plain means. All whitened."""
         concepts = len(self.weights)
         change = Downdate.of(leaving, groups.argmax(axis=1), means, self.counts)
         moved, counts = without(means[:concepts], self._counts, leaving, groups[:, :concepts] == 1)
-        anchor = self.base.whiten(self.base.mean[np.newaxis])
-        points = anchor + self._share(counts)[:, np.newaxis] * (moved - anchor)
+        points = centre + self._share(counts)[:, np.newaxis] * (moved - centre)
         scale = self.base.weight - len(leaving) + self.base.prior
         found = scale * change.distances(white, np.concatenate([points, fixed]))
         return found, counts, scale * change.distances(white, moved)

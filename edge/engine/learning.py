@@ -21,7 +21,6 @@ from edge.types import BackboneCard, Evaluation, Method, ModelInfo, VersionInfo,
 # changes costs less than a tenth of a second.
 SNAPSHOT_EVERY = 512
 _CHUNK = 4096
-_METHOD: Method = "leave-one-out"
 
 
 @dataclass
@@ -96,14 +95,16 @@ class Learner:
 
     def _train(self, model: ModelInfo, unlabelled: bool = False) -> tuple[Statistics, Training, Evaluation]:
         fresh, found = self._material(model)
-        rows, method = found.rows, _METHOD
+        rows = found.rows
+        method: Method = "leave-one-out"
         if unlabelled:
             from edge.head.unlabelled import train_with
 
             with self._store.reading():
                 others = self._embeddings(self._store.inputs.unlabelled(model.concepts, SAMPLE)[0])
             helped = train_with(fresh.statistics, found.background, rows, others)
-            training, method = helped.training, "five-fold" if helped.used else "leave-one-out"
+            training = helped.training
+            method = "five-fold" if helped.used else method
         else:
             training = train(fresh.statistics, found.background, rows)
         self._save(model, fresh)
@@ -190,7 +191,7 @@ class Learner:
 
 
 def judge(
-    statistics: Statistics, training: Training, rows: Rows, *, total: int, method: Method = _METHOD
+    statistics: Statistics, training: Training, rows: Rows, *, total: int, method: Method = "leave-one-out"
 ) -> Evaluation:
     """A training's evaluation on its own pictures; ``total`` inputs of which ``rows`` are a sample."""
     notes = training.notes

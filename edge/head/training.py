@@ -56,11 +56,16 @@ class Training:
     notes: tuple[str, ...] = field(default=())
 
 
+def by_hash(ids: Sequence[str]) -> NDArray[np.intp]:
+    """Positions of ids in an order that is stable and has nothing to do with when or how they came."""
+    return np.argsort([hashlib.sha256(one.encode()).digest()[:8] for one in ids], kind="stable")
+
+
 def evaluation_sample(ids: Sequence[str], labels: Labels, limit: int = SAMPLE) -> NDArray[np.intp]:
     """Positions of at most ``limit`` rows: stratified by their labels, chosen by a stable hash of the id."""
     if len(ids) <= limit:
         return np.arange(len(ids))
-    order = np.argsort([hashlib.sha256(one.encode()).digest()[:8] for one in ids], kind="stable")
+    order = by_hash(ids)
     _, stratum = np.unique(labels[order], axis=0, return_inverse=True)
     stratum = stratum.reshape(-1)
     rank = np.empty(len(order), dtype=np.int64)
@@ -202,7 +207,7 @@ def _shares(moment: NDArray[np.intp]) -> Array:
 def _folds(ids: Sequence[str], moment: NDArray[np.intp]) -> NDArray[np.intp]:
     """A fold per row, balanced and stable: moments in the order of the hashes of their first ids."""
     first = np.unique(moment, return_index=True)[1]
-    order = np.argsort([hashlib.sha256(ids[row].encode()).digest()[:8] for row in first], kind="stable")
+    order = by_hash([ids[row] for row in first])
     folds = np.empty(len(first), dtype=np.intp)
     folds[order] = np.arange(len(first)) % _FOLDS
     return folds[moment]

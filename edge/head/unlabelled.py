@@ -8,7 +8,6 @@ again. Taking only the sure ones did better than soft responsibilities, whatever
 from __future__ import annotations
 
 import copy
-import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +18,7 @@ from edge.head.background import Background
 from edge.head.pooled import Constants
 from edge.head.statistics import Statistics
 from edge.head.trained import TrainedHead
-from edge.head.training import Rows, Training, train
+from edge.head.training import Rows, Training, by_hash, train
 from edge.types import SHOWN, UNKNOWN
 
 Array = NDArray[np.float64]
@@ -152,7 +151,7 @@ def _held_out(
 def _folds(rows: Rows, statistics: Statistics, moment: NDArray[np.intp]) -> NDArray[np.intp]:
     """A fold per row: the moments of a concept are dealt out one by one, in the stable order of the ids' hashes."""
     kind = statistics.groups(rows.labels).argmax(axis=1)
-    order = np.argsort([hashlib.sha256(one.encode()).digest()[:8] for one in rows.ids], kind="stable")
+    order = by_hash(rows.ids)
     order = order[np.argsort(kind[order], kind="stable")]
     dealt = {one: place % _FOLDS for place, one in enumerate(dict.fromkeys(moment[order].tolist()))}
     return np.array([dealt[one] for one in moment.tolist()], dtype=np.intp)

@@ -64,10 +64,7 @@ class Exclusive:
     @property
     def points(self) -> Array:
         """(K, d) p_k."""
-        centre = self.base.mean
-        return np.asarray(
-            centre + self._share(self._counts)[:, np.newaxis] * (self.means[: len(self.weights)] - centre)
-        )
+        return _pulled(self.means[: len(self.weights)], self.base.mean, self._share(self._counts))
 
     def excess(self, counts: Array) -> Array:
         """(..., K) what the uncertainty of points behind ``counts`` (..., K) pictures adds to distances."""
@@ -139,7 +136,7 @@ class Exclusive:
         return self.counts[: len(self.weights)]
 
     def _share(self, counts: Array) -> Array:
-        return np.asarray(counts / (counts + self.shrinkage)) if self.shrinkage else np.ones(counts.shape)
+        return _share(counts, self.shrinkage)
 
     def _keeps_all(self, leaving: NDArray[np.int64]) -> bool:
         """Whether every group that rows leave still has others."""
@@ -182,7 +179,7 @@ class Exclusive:
         concepts = len(self.weights)
         change = Downdate.of(leaving, groups.argmax(axis=1), means, self.counts)
         moved, counts = without(means[:concepts], self._counts, leaving, groups[:, :concepts] == 1)
-        points = centre + self._share(counts)[:, np.newaxis] * (moved - centre)
+        points = _pulled(moved, centre, self._share(counts))
         scale = self.base.weight - len(leaving) + self.base.prior
         found = scale * change.distances(white, np.concatenate([points, fixed]))
         return found, counts, scale * change.distances(white, moved)
@@ -200,10 +197,18 @@ def fit_exclusive(base: Pooled, counts: Array, sums: Array, shrinkage: float = 0
         concepts = len(counts) - 1
     means = sums / counts[:, np.newaxis]
     within = base.without_between(means, counts)
-    nothing = np.zeros((concepts, sums.shape[1]))
-    fit = Exclusive(within, nothing, nothing[:, 0], means, counts, shrinkage)
-    points = fit.points
+    points = _pulled(means[:concepts], within.mean, _share(counts[:concepts], shrinkage))
     v = within.solve(points)
     scale = within.weight + within.prior
     bias = -scale * np.einsum("kd,kd->k", v, points) / 2
-    return replace(fit, weights=scale * v, bias=bias)
+    return Exclusive(within, scale * v, bias, means, counts, shrinkage)
+
+
+def _share(counts: Array, shrinkage: float) -> Array:
+    """s = n / (n + shrinkage)."""
+    return np.asarray(counts / (counts + shrinkage)) if shrinkage else np.ones(counts.shape)
+
+
+def _pulled(means: Array, centre: Array, share: Array) -> Array:
+    """c + s (m - c) of (K, d) means."""
+    return np.asarray(centre + share[:, np.newaxis] * (means - centre))

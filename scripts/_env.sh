@@ -25,7 +25,7 @@ environment() {
   fi
 }
 
-light() { environment light -e '.[service-test,demo]'; }
+light() { environment light -e '.[light-test,demo]'; }
 tools() { environment tools -e '.[dev]'; }
 # torch first and alone: its CPU build satisfies what the other packages ask for
 trainer() { environment trainer 'torch==2.13.*' -e '.[trainer,test,demo]'; }

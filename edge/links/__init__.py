@@ -1,0 +1,1 @@
+"""The only users of the serial bridge and of the MQTT broker."""

@@ -49,6 +49,13 @@ class BadHead(EdgeError, ValueError):
     kind = "invalid"
 
 
+class BadRelease(EdgeError, ValueError):
+    """A release that is not signed by those who are trusted, is older than what was seen, or does not read."""
+
+    code = "bad_release"
+    kind = "invalid"
+
+
 class CannotTrain(EdgeError, ValueError):
     """The annotations do not determine a head: no positives, one concept in an exclusive model."""
 

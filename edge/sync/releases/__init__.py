@@ -1,0 +1,1 @@
+"""Signed releases of a hub: what one holds, and how a device comes to believe it."""

@@ -1,0 +1,1 @@
+"""Making, signing and publishing releases: the workstation's half of ``edge.sync.releases``."""

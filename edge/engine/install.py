@@ -15,8 +15,8 @@ from edge.export.record import Record, is_share, read_record
 from edge.export.verify import check_structure
 from edge.head.trained import TrainedHead
 from edge.store.names import check_name, check_names
-from edge.store.records import evaluation_from
-from edge.types import Evaluation, Method, ModelInfo
+from edge.store.records import NewVersion, evaluation_from
+from edge.types import BackboneCard, Evaluation, Method, ModelInfo
 
 if TYPE_CHECKING:
     from edge.engine.engine import Engine
@@ -28,26 +28,30 @@ _DAMAGED = "export it again, or copy it again"
 def install(engine: Engine, path: Path, name: str | None) -> Model:
     """As ``Engine.install``: checked in full before the store is touched, and then stored in one transaction."""
     record, head = read_head(path)
-    check_backbone(record, head, engine)
+    check_backbone(record, head, engine.card)
     wanted = check_name(name or record.model, "model")
     check_names(head.concepts, "concept")
     existing = next((model for model in engine.store.models.all() if model.name == wanted), None)
     if existing is not None:
         check_same(existing, head)
-    card = engine.card
-    info = engine.store.models.install_version(
-        wanted,
-        head.concepts,
-        mutually_exclusive=head.mutually_exclusive,
-        closed_environment=record.closed_environment,
-        backbone=card.name,
-        backbone_sha256=card.sha256,
-        counts=record.counts,
-        trained_at=record.trained_at,
-        evaluation=_evaluation(record),
-        head=record.head,
-    )
+    info = engine.store.models.install_version(new_version(record, head, engine.card, wanted))
     return Model(engine, info)
+
+
+def new_version(record: Record, head: TrainedHead, card: BackboneCard, name: str) -> NewVersion:
+    """What the store keeps of a head, under the model's name. Raises BadHead (its evaluation is damaged)."""
+    return NewVersion(
+        name,
+        head.concepts,
+        head.mutually_exclusive,
+        record.closed_environment,
+        card.name,
+        card.sha256,
+        record.counts,
+        record.trained_at,
+        _evaluation(record),
+        record.head,
+    )
 
 
 def read_head(path: Path) -> tuple[Record, TrainedHead]:
@@ -57,21 +61,25 @@ def read_head(path: Path) -> tuple[Record, TrainedHead]:
     data = read_file(path)
     check_structure(data)
     record = read_record(data)
+    return record, head_of(record, str(path))
+
+
+def head_of(record: Record, where: str) -> TrainedHead:
+    """A record's head, if it is the one the record describes. Raises BadHead; ``where`` it is, for messages."""
     head = TrainedHead.from_bytes(record.head)
     if head.concepts != record.concepts or head.mutually_exclusive != record.mutually_exclusive:
-        raise BadHead(f"the head in {path} is not the one it describes; {_DAMAGED}")
+        raise BadHead(f"the head in {where} is not the one it describes; {_DAMAGED}")
     if len(head.concepts) > _MAX_CONCEPTS or not is_share(head.threshold):
-        raise BadHead(f"the head in {path} holds numbers that cannot be; {_DAMAGED}")
-    return record, head
+        raise BadHead(f"the head in {where} holds numbers that cannot be; {_DAMAGED}")
+    return head
 
 
-def check_backbone(record: Record, head: TrainedHead, engine: Engine) -> None:
-    """Raises BackboneChanged unless the store uses the backbone that the head was trained on."""
+def check_backbone(record: Record, head: TrainedHead, card: BackboneCard) -> None:
+    """Raises BackboneChanged unless ``card`` is the backbone that the head was trained on."""
     try:
         made_for = parse_card(record.card, "the file")
     except BadBackbone as error:
         raise BadHead(f"what the file says about its backbone is damaged ({error})") from error
-    card = engine.card
     if made_for.sha256 != card.sha256:
         same_name = " (another edition of it)" if made_for.name == card.name else ""
         raise BackboneChanged(

@@ -82,13 +82,18 @@ def read_record(data: bytes) -> Record:
     entries = metadata_of(data)
     if CONCEPTS not in entries or HEAD not in entries:
         raise BadHead("the file has no concepts inside; give one that `edge export` or `trainer head` wrote")
-    if len(entries[CONCEPTS]) > _MAX_JSON:
+    return record_from(entries[CONCEPTS], entries[HEAD])
+
+
+def record_from(document: bytes, head: bytes) -> Record:
+    """The record that ``Record.to_json`` wrote, with the head it speaks of. Raises BadHead."""
+    if len(document) > _MAX_JSON:
         raise BadHead(f"what the file says about its concepts is too long; {_AGAIN}")
     try:
-        table = json.loads(entries[CONCEPTS])
+        table = json.loads(document)
     except (ValueError, RecursionError) as error:
         raise BadHead(f"what the file says about its concepts cannot be read; {_AGAIN}") from error
-    record = _Checked(table).record(entries[HEAD])
+    record = _Checked(table).record(head)
     if hashlib.sha256(record.head).hexdigest() != table.get("head_sha256"):
         raise BadHead(f"the head in the file is damaged; {_AGAIN}")
     return record

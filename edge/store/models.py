@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 
 from edge.errors import BadHead, Conflict, InvalidArgument, NotFound
@@ -16,7 +16,7 @@ from edge.store.concepts import FIND, ensure, stamp
 from edge.store.failures import translated
 from edge.store.files import locked, write_durably
 from edge.store.names import check_name, check_names
-from edge.store.records import MODELS, VERSIONS, model_of, version_of
+from edge.store.records import MODELS, VERSIONS, NewVersion, model_of, version_of
 from edge.store.snapshots import Snapshots
 from edge.types import Evaluation, ModelInfo, VersionInfo, VersionStatus
 
@@ -193,9 +193,8 @@ class Models(Snapshots):
         )
         if head is None:
             return self._update(version, status, reason, *facts, None)
-        digest = hashlib.sha256(head).hexdigest()
-        with self._new_head(digest, head):
-            return self._update(version, status, reason, *facts, digest)
+        with self.new_heads([head]):
+            return self._update(version, status, reason, *facts, hashlib.sha256(head).hexdigest())
 
     def _update(
         self,
@@ -232,65 +231,56 @@ class Models(Snapshots):
             raise Conflict(f"version {version.id} of {version.model!r} is finished or gone; train again")
         return int(row[0])
 
-    def install_version(
-        self,
-        model: str,
-        concepts: Sequence[str],
-        *,
-        mutually_exclusive: bool,
-        closed_environment: bool,
-        backbone: str,
-        backbone_sha256: str,
-        counts: Mapping[str, tuple[int, int]],
-        trained_at: datetime,
-        evaluation: Evaluation | None,
-        head: bytes,
-    ) -> ModelInfo:
+    def install_version(self, new: NewVersion) -> ModelInfo:
         """A version trained elsewhere, as the model's newest; the model is made if it is not there. All or nothing.
 
         Raises Conflict when the model has other concepts or another kind of output.
         """
-        check_name(model, "model")
-        wanted, now = check_names(concepts, "concept"), stamp(self._clock)
-        digest = hashlib.sha256(head).hexdigest()
-        with self._new_head(digest, head), self._database.write() as connection:
-            ids = ensure(connection, wanted, now)
-            connection.execute(
-                "INSERT OR IGNORE INTO models (name, concepts, exclusive, closed, created_at) VALUES (?, ?, ?, ?, ?)",
-                (model, json.dumps(ids), mutually_exclusive, closed_environment, now),
-            )
-            known = self.get(model)
-            if set(known.concepts) != set(ids) or known.mutually_exclusive != mutually_exclusive:
-                raise Conflict(f"model {model!r} has other concepts; install it under another name with --name")
-            connection.execute("UPDATE models SET trainings = trainings + 1, pinned = NULL WHERE name = ?", (model,))
-            connection.execute(
-                "INSERT INTO versions (model, number, status, backbone, backbone_sha256, counts, created_at, "
-                "trained_at, evaluation, head) SELECT number, trainings, ?, ?, ?, ?, ?, ?, ?, ? FROM models "
-                "WHERE name = ?",
-                (
-                    VersionStatus.TRAINED.value,
-                    backbone,
-                    backbone_sha256,
-                    json.dumps({k: list(v) for k, v in counts.items()}),
-                    now,
-                    trained_at.astimezone(UTC).isoformat(timespec="microseconds"),
-                    None if evaluation is None else json.dumps(asdict(evaluation)),
-                    digest,
-                    model,
-                ),
-            )
-            return self.get(model)
+        with self.new_heads([new.head]), self._database.write() as connection:
+            return self.install_row(connection, new)
+
+    def install_row(self, connection: sqlite3.Connection, new: NewVersion) -> ModelInfo:
+        """``install_version`` inside somebody's transaction and ``new_heads``."""
+        model, now = check_name(new.model, "model"), stamp(self._clock)
+        ids = ensure(connection, check_names(new.concepts, "concept"), now)
+        connection.execute(
+            "INSERT OR IGNORE INTO models (name, concepts, exclusive, closed, created_at) VALUES (?, ?, ?, ?, ?)",
+            (model, json.dumps(ids), new.mutually_exclusive, new.closed_environment, now),
+        )
+        known = self.get(model)
+        if set(known.concepts) != set(ids) or known.mutually_exclusive != new.mutually_exclusive:
+            raise Conflict(f"model {model!r} has other concepts; install it under another name with --name")
+        connection.execute("UPDATE models SET trainings = trainings + 1, pinned = NULL WHERE name = ?", (model,))
+        connection.execute(
+            "INSERT INTO versions (model, number, status, backbone, backbone_sha256, counts, created_at, "
+            "trained_at, evaluation, head) SELECT number, trainings, ?, ?, ?, ?, ?, ?, ?, ? FROM models "
+            "WHERE name = ?",
+            (
+                VersionStatus.TRAINED.value,
+                new.backbone,
+                new.backbone_sha256,
+                json.dumps({k: list(v) for k, v in new.counts.items()}),
+                now,
+                new.trained_at.astimezone(UTC).isoformat(timespec="microseconds"),
+                None if new.evaluation is None else json.dumps(asdict(new.evaluation)),
+                hashlib.sha256(new.head).hexdigest(),
+                model,
+            ),
+        )
+        return self.get(model)
 
     @contextmanager
-    def _new_head(self, digest: str, head: bytes) -> Iterator[None]:
-        """A head's file, durable before its row is written in the block; gone again when the block raises."""
+    def new_heads(self, heads: Iterable[bytes]) -> Iterator[None]:
+        """Heads' files, durable before their rows are written in the block; gone again when the block raises."""
+        files = {hashlib.sha256(head).hexdigest(): head for head in heads}
         with translated(), self.changing_heads():
             try:
-                write_durably(self._head_path(digest), head)
+                for digest, head in files.items():
+                    write_durably(self._head_path(digest), head)
                 yield
             except BaseException:
                 with suppress(Exception):
-                    if digest not in self.heads():
+                    for digest in files.keys() - self.heads():
                         self._head_path(digest).unlink(missing_ok=True)
                 raise
 

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from edge.store.database import Row
 from edge.store.failures import parsed
 from edge.types import ConceptEvaluation, Confusion, Evaluation, ModelInfo, VersionInfo, VersionStatus
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """A version that was trained elsewhere. ``counts``: concept id -> (shown, not shown); ``head``: its bytes."""
+
+    model: str
+    concepts: Sequence[str]
+    mutually_exclusive: bool
+    closed_environment: bool
+    backbone: str
+    backbone_sha256: str
+    counts: Mapping[str, tuple[int, int]]
+    trained_at: datetime
+    evaluation: Evaluation | None
+    head: bytes
+
 
 MODELS = "SELECT name, concepts, exclusive, closed, created_at, pinned FROM models "
 VERSIONS = (

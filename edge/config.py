@@ -18,8 +18,9 @@ class Config:
 
     ``runtime``: "auto", "litert" or "tflite-runtime". ``delegate``: "auto" uses an Edge TPU when one is found,
     "edgetpu" fails without one, "none" stays on the CPU. ``threads`` 0 means one per core, at most 4.
-    ``backbones``: an extra folder with adopted backbones, searched before the packaged ones. ``quiet`` takes out what
-    a runtime prints about itself when it starts; it redirects the process's standard error for that moment.
+    ``backbones``: extra folders with adopted backbones, searched before the packaged ones, written like PATH.
+    ``quiet`` takes out what a runtime prints about itself when it starts; it redirects the process's standard error
+    for that moment.
     """
 
     store: str = DEFAULT_STORE

@@ -1,8 +1,9 @@
-"""Backbones by name: the packaged ones, and a folder of adopted ones that is searched first."""
+"""Backbones by name: the packaged ones, and folders of adopted and released ones that are searched first."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -25,10 +26,10 @@ BUILTIN = {"fake": "edge.backbone.fake:FakeBackbone"}
 
 
 def folders(config: Config) -> tuple[Path, ...]:
-    """Where backbones are looked for, in order: the configured folder, the wheel's models, the source tree's."""
+    """Where backbones are looked for, in order: the configured folders, the wheel's models, the source tree's."""
     package = Path(__file__).resolve().parent.parent
     packaged = package / "models" if (package / "models").is_dir() else package.parent / "models"
-    return (Path(config.backbones), packaged) if config.backbones else (packaged,)
+    return (*(Path(one) for one in (config.backbones or "").split(os.pathsep) if one), packaged)
 
 
 def cards(config: Config, broken: list[EdgeError] | None = None) -> Iterator[tuple[Path, BackboneCard]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -37,6 +37,8 @@ Progress = Callable[[int, int], None]
 """Called with (done, total) as a long verb goes on."""
 
 _BATCH = 16
+RELEASED = "releases/backbones"
+"""Where in a store's folder the backbones of releases are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Engine:
 
     def __init__(self, store: Store, config: Config) -> None:
         self.store = store
-        self.config = config
+        self.config = with_released(config, store.path)
         self._backbone: Backbone | None = None
         self._learner: Learner | None = None
         self._trainer: ThreadPoolExecutor | None = None
@@ -362,6 +364,12 @@ class Engine:
             if self._trainer is None:
                 self._trainer = ThreadPoolExecutor(1, thread_name_prefix="edge-train")
             return self._trainer
+
+
+def with_released(config: Config, store: Path) -> Config:
+    """The configuration with the folder that a store's released backbones are installed in."""
+    folders = [*(config.backbones or "").split(os.pathsep), str(store.absolute() / RELEASED)]
+    return replace(config, backbones=os.pathsep.join(dict.fromkeys(one for one in folders if one)))
 
 
 def card_of(name: str, config: Config) -> BackboneCard:

@@ -117,8 +117,11 @@ def _background(folder: Path, card: BackboneCard) -> Findings:
         yield Finding("background", "ok", f"{len(rows)} background embeddings")
 
 
-def _golden(folder: Path, card: BackboneCard, config: Config) -> Findings:
-    """Recompute the card's golden embeddings: does this machine see what the exporting one saw?"""
+def golden_agreement(folder: Path, card: BackboneCard, config: Config) -> tuple[float, float, str] | None:
+    """How well this machine sees what the exporting one saw: least cosine, the least that is allowed, the runtime.
+
+    None for a card without golden embeddings. Raises BadBackbone, RuntimeMissing, HardwareMissing.
+    """
     import numpy as np
 
     from edge.backbone import catalogue
@@ -127,8 +130,7 @@ def _golden(folder: Path, card: BackboneCard, config: Config) -> Findings:
 
     expected = catalogue.golden(folder, card)
     if expected is None:
-        yield Finding("golden", "note", f"{card.name} has no golden embeddings to compare with")
-        return
+        return None
     backbone = catalogue.open_backbone(card.name, config)
     try:
         pictures = golden_images(card.preprocessing.height, card.preprocessing.width)[: len(expected)]
@@ -138,7 +140,15 @@ def _golden(folder: Path, card: BackboneCard, config: Config) -> Findings:
         backbone.close()
     one, two = transform(found, card.embedding), transform(expected[: len(found)], card.embedding)
     cosine = (one * two).sum(axis=1)
-    least, minimum = float(cosine.min()), float(card.facts.get("golden", {}).get("minimum_cosine", _MINIMUM_COSINE))
+    return float(cosine.min()), float(card.facts.get("golden", {}).get("minimum_cosine", _MINIMUM_COSINE)), runtime
+
+
+def _golden(folder: Path, card: BackboneCard, config: Config) -> Findings:
+    agreement = golden_agreement(folder, card, config)
+    if agreement is None:
+        yield Finding("golden", "note", f"{card.name} has no golden embeddings to compare with")
+        return
+    least, minimum, runtime = agreement
     text = f"{runtime} gives embeddings of cosine {least:.4f} or more with the expected ones (at least {minimum})"
     if least >= minimum:
         yield Finding("golden", "ok", text)

@@ -6,12 +6,13 @@ import copy
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 
 from edge.errors import BadHead, EdgeError
 from edge.head.background import Background
-from edge.head.statistics import Statistics, snapshot_concepts
+from edge.head.statistics import Labels, Statistics, snapshot_concepts
 from edge.head.training import SAMPLE, Rows, Training, evaluation_sample, train
 from edge.metrics import Scored, evaluate
 from edge.store import Store
@@ -56,6 +57,10 @@ class Learner:
         """The backbone whose embeddings it trains on."""
         return self._card
 
+    def now(self) -> datetime:
+        """The time by the store's clock."""
+        return self._store.now()
+
     def run(self, model: ModelInfo, version: VersionInfo, *, unlabelled: bool = False) -> VersionInfo:
         """Take a queued version to TRAINED, or to FAILED with a reason; raises what made it fail.
 
@@ -68,7 +73,7 @@ class Learner:
                 return self._store.models.update_version(
                     version,
                     VersionStatus.TRAINED,
-                    counts=_counts(statistics),
+                    counts=counts_of(statistics),
                     evaluation=evaluation,
                     head=training.head.to_bytes(),
                 )
@@ -200,11 +205,7 @@ def judge(
     repeated = len(rows.ids) - len(np.unique(training.moment))
     if repeated:
         notes += (f"{repeated} pictures are nearly the same as others, and were left out together with them",)
-    labels = rows.labels
-    if statistics.mutually_exclusive:
-        # what the statistics made of the labels: one concept's positives are the others' negatives
-        groups = statistics.groups(rows.labels)
-        labels = np.where(groups.any(axis=1, keepdims=True), groups[:, : len(statistics.concepts)], -1).astype(np.int8)
+    labels = judged_labels(statistics, rows.labels)
     scored = Scored(
         statistics.concepts,
         statistics.mutually_exclusive,
@@ -219,7 +220,17 @@ def judge(
     return evaluate(scored, method, notes)
 
 
-def _counts(statistics: Statistics) -> Mapping[str, tuple[int, int]]:
+def judged_labels(statistics: Statistics, labels: Labels) -> Labels:
+    """(n, K) int8 labels as values are judged by them: in an exclusive model what the statistics made of them, where
+    one concept's positives are the others' negatives."""
+    if not statistics.mutually_exclusive:
+        return labels
+    groups = statistics.groups(labels)
+    return np.where(groups.any(axis=1, keepdims=True), groups[:, : len(statistics.concepts)], -1).astype(np.int8)
+
+
+def counts_of(statistics: Statistics) -> Mapping[str, tuple[int, int]]:
+    """Concept id -> inputs that (show, do not show) it."""
     count = len(statistics.concepts)
     shown = statistics.counts[:count].tolist()
     if statistics.mutually_exclusive:

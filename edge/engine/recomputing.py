@@ -22,21 +22,30 @@ def recompute(store: Store, backbone: Backbone, progress: Progress | None = None
 
     Interrupted, it goes on where it stopped. Raises StoreCorrupt (a picture is gone).
     """
-    inputs, card = store.inputs, backbone.card
-    done = 0
+    card, done = backbone.card, 0
     while True:
-        missing = inputs.missing_embeddings(card.sha256, card.embedding.size)
-        total = done + len(missing)
-        for start in range(0, len(missing), _BATCH):
-            part = inputs.by_number(missing[start : start + _BATCH])
-            rows = _rows(store, backbone, part)
-            inputs.set_embeddings(rows, backbone_sha256=card.sha256)
-            done += len(rows)
-            if progress:
-                progress(min(done, total), total)
+        done += fill(store, backbone, progress, done)
         if store.use_backbone(card.name, card.sha256, card.embedding.size):
             return done
         # another process has added some meanwhile
+
+
+def fill(store: Store, backbone: Backbone, progress: Progress | None = None, before: int = 0) -> int:
+    """Compute the embeddings that are missing under ``backbone``, beside those the store uses; returns how many.
+
+    ``before``: how many were computed already, for ``progress``. Raises StoreCorrupt (a picture is gone).
+    """
+    inputs, card = store.inputs, backbone.card
+    missing = inputs.missing_embeddings(card.sha256, card.embedding.size)
+    done = 0
+    for start in range(0, len(missing), _BATCH):
+        part = inputs.by_number(missing[start : start + _BATCH])
+        rows = _rows(store, backbone, part)
+        inputs.set_embeddings(rows, backbone_sha256=card.sha256)
+        done += len(rows)
+        if progress:
+            progress(before + min(done, len(missing)), before + len(missing))
+    return done
 
 
 def _rows(store: Store, backbone: Backbone, part: Mapping[int, Input]) -> list[tuple[int, bytes]]:

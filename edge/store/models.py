@@ -239,8 +239,11 @@ class Models(Snapshots):
         with self.new_heads([new.head]), self._database.write() as connection:
             return self.install_row(connection, new)
 
-    def install_row(self, connection: sqlite3.Connection, new: NewVersion) -> ModelInfo:
-        """``install_version`` inside somebody's transaction and ``new_heads``."""
+    def install_row(self, connection: sqlite3.Connection, new: NewVersion, *, widen: bool = False) -> ModelInfo:
+        """``install_version`` inside somebody's transaction and ``new_heads``.
+
+        ``widen``: a model that has only some of the concepts gets the others.
+        """
         model, now = check_name(new.model, "model"), stamp(self._clock)
         ids = ensure(connection, check_names(new.concepts, "concept"), now)
         connection.execute(
@@ -248,6 +251,8 @@ class Models(Snapshots):
             (model, json.dumps(ids), new.mutually_exclusive, new.closed_environment, now),
         )
         known = self.get(model)
+        if widen and set(known.concepts) < set(ids):
+            known = self._set_concepts(connection, model, ids)
         if set(known.concepts) != set(ids) or known.mutually_exclusive != new.mutually_exclusive:
             raise Conflict(f"model {model!r} has other concepts; install it under another name with --name")
         connection.execute("UPDATE models SET trainings = trainings + 1, pinned = NULL WHERE name = ?", (model,))

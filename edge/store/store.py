@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from edge.store.failures import busy, translated
 from edge.store.files import make_folder
 from edge.store.inputs import Inputs
 from edge.store.models import Models
+from edge.store.records import NewVersion
 from edge.types import Finding
 
 KEEP_REMOVED = timedelta(days=30)
@@ -91,6 +92,34 @@ class Store:
                 values = {"backbone": name, "backbone_sha256": sha256}
                 connection.executemany("INSERT OR REPLACE INTO settings VALUES (?, ?)", values.items())
         return not missing
+
+    def switch(
+        self,
+        backbone: tuple[str, str, int],
+        versions: Sequence[NewVersion] = (),
+        pins: Mapping[str, str | None] | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> bool:
+        """Another backbone (name, sha256, size of its embeddings) with versions for it, models' pins and settings.
+
+        All together or nothing; False, and nothing, while a visible input has no embedding under it. A model gets those
+        concepts of its new version that it has not. Raises Conflict (the model has others besides).
+        """
+        name, sha256, size = backbone
+        with self.models.new_heads(one.head for one in versions), self._database.write() as connection:
+            if self.inputs.missing_embeddings(sha256, size, removed=False):
+                return False
+            values = {**(settings or {}), "backbone": name, "backbone_sha256": sha256}
+            connection.executemany("INSERT OR REPLACE INTO settings VALUES (?, ?)", values.items())
+            for one in versions:
+                self.models.install_row(connection, one, widen=True)
+            for model, version in (pins or {}).items():
+                connection.execute("UPDATE models SET pinned = ? WHERE name = ?", (version, model))
+        return True
+
+    def now(self) -> datetime:
+        """The time by the store's clock."""
+        return self._clock()
 
     def close(self) -> None:
         self._database.close()

@@ -152,6 +152,8 @@ class Session:
         place = self._folder / _flat(path)
         with _refusals():
             info = self._info(path)
+            if path != MANIFEST and info.hashes.get("sha256") != _flat(path):
+                raise BadRelease(f"{path} is signed as something else; ask for the release to be published again")
             if info.length > limit:
                 raise BadRelease(f"{path} is {info.length} bytes, more than the {limit} allowed; ask for a smaller one")
             if self._updater.find_cached_target(info, str(place)) is None:

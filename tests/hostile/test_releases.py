@@ -221,7 +221,7 @@ def test_nothing_published_says_so(trust):
 
 
 def test_a_remote_that_fails_is_told_apart_from_one_that_lies(trust):
-    def broken(key):
+    def broken(_):
         raise StoreUnavailable("the cable is out; plug it in")
         yield b""
 

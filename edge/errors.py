@@ -124,3 +124,10 @@ class HardwareMissing(EdgeError, OSError):
 
     code = "hardware_missing"
     kind = "unavailable"
+
+
+class CameraUnavailable(EdgeError, OSError):
+    """A camera is missing, busy, not permitted, or has stopped giving pictures."""
+
+    code = "camera_unavailable"
+    kind = "unavailable"

@@ -149,7 +149,8 @@ class Learner:
 
     @staticmethod
     def _same(one: ModelInfo, other: ModelInfo) -> bool:
-        return (one.name, one.created_at) == (other.name, other.created_at)
+        """Whether statistics of one go on for the other, whatever became of its concepts meanwhile."""
+        return one == replace(other, concepts=one.concepts, pinned_version=one.pinned_version)
 
     def _regrouped(self, model: ModelInfo, fresh: _Fresh) -> _Fresh:
         """Statistics of now under other concepts: only pictures that are something else under them are read."""

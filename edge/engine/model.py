@@ -139,6 +139,18 @@ class Model:
         """
         return self._store.models.remove_concepts(self.name, check_names(concepts, "concept"))
 
+    def set_output(
+        self, *, mutually_exclusive: bool | None = None, closed_environment: bool | None = None
+    ) -> ModelInfo:
+        """Change whether its concepts exclude each other, and whether every picture shows one of them (None: as it is).
+
+        From the next training on; versions that are there answer as they were trained. Raises NotFound,
+        InvalidArgument (a single concept excludes nothing).
+        """
+        return self._store.models.set_output(
+            self.name, mutually_exclusive=mutually_exclusive, closed_environment=closed_environment
+        )
+
     # --- teach ---------------------------------------------------------------------------------------------------
 
     def train(self, *, unlabelled: bool = False) -> ModelVersion:

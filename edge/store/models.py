@@ -115,19 +115,21 @@ class Models(Snapshots):
     def set_output(
         self, name: str, *, mutually_exclusive: bool | None = None, closed_environment: bool | None = None
     ) -> ModelInfo:
-        """Change a model's output settings (None: as it is) while it was never trained. Raises NotFound, Conflict."""
+        """Change a model's output settings (None: as it is) from the next training on; versions keep their own.
+
+        Raises NotFound, InvalidArgument (too few concepts to exclude each other).
+        """
         with self._database.write() as connection:
             model = self.get(name)
             exclusive = model.mutually_exclusive if mutually_exclusive is None else mutually_exclusive
             closed = model.closed_environment if closed_environment is None else closed_environment
             if (exclusive, closed) == (model.mutually_exclusive, model.closed_environment):
                 return model
-            if self.versions(name):
-                raise Conflict(f"model {name!r} was trained with other output settings; make another model for these")
-            # made anew, so that nobody goes on with statistics of the other kind
+            if model.concepts:
+                _check_count(model.concepts, exclusive)
+            # without its snapshot, so that nobody goes on with statistics of the other kind
             connection.execute(
-                "UPDATE models SET exclusive = ?, closed = ?, created_at = ? WHERE name = ?",
-                (exclusive, closed, stamp(self._clock), name),
+                "UPDATE models SET exclusive = ?, closed = ?, snapshot = NULL WHERE name = ?", (exclusive, closed, name)
             )
             return self.get(name)
 

@@ -252,7 +252,7 @@ def test_a_new_online_key_counts_once_enough_root_keys_have_signed_it(trust, hub
     assert trust.open(hub.fetch).release().number == 2
 
 
-def test_a_key_that_was_taken_out_signs_nothing_any_more(trust, hub):
+def test_a_key_that_was_taken_out_signs_nothing_any_more(hub):
     old = hub.keys["online"]
     add_key(hub.folder / "keys", "online", None)
     new = load_keys(hub.folder / "keys", "online", None)[1:]

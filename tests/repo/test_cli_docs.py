@@ -37,7 +37,9 @@ VERBS = dict([*verbs(main, "edge"), *verbs(bridge, "firmware-bridge")])
 
 
 def options(command):
-    return {option for one in command.params if isinstance(one, click.Option) for option in one.opts}
+    return {
+        option for one in command.params if isinstance(one, click.Option) for option in (*one.opts, *one.secondary_opts)
+    }
 
 
 def test_every_verb_has_a_section_and_every_section_a_verb():
@@ -121,6 +123,7 @@ def printed(tmp_path_factory, photographs):
         "edge model show": run("model", "show", "m"),
         "edge model add-concept": run("model", "add-concept", "m", "a stone"),
         "edge model remove-concept": run("model", "remove-concept", "m", "stone"),
+        "edge model set": run("model", "set", "m", "--open-environment"),
         "edge predict": run("predict", "m", folder / "a.png"),
         "edge evaluate": run("evaluate", "m"),
         "edge versions": run("versions", "m"),

@@ -15,6 +15,7 @@ from edge.engine import Engine, Model
 from edge.errors import EdgeError
 from edge.faces.api import concepts, evaluations, inputs, models, outputs, searches, versions
 from edge.faces.api.call import Call
+from edge.faces.api.cameras import Cameras
 from edge.faces.api.database import ServiceDatabase
 from edge.faces.api.fetcher import Fetcher
 from edge.faces.api.fetches import Fetches
@@ -174,6 +175,7 @@ class Core:
         self.fetches = Fetches(self.database)
         self._fetcher = Fetcher(self)
         self.decoders = ThreadPoolExecutor(2, thread_name_prefix="edge-decode")
+        self.cameras = Cameras(self.options.cameras)
         self._models: dict[str, Model] = {}
 
     def call(self, rpc: str, request: Mapping[str, Any], caller: Caller, req_id: str | None = None) -> Answer:
@@ -240,6 +242,7 @@ class Core:
 
     def close(self) -> None:
         """Stop fetching; what is not fetched yet is kept for the next start. The engine stays open."""
+        self.cameras.close()
         self._fetcher.close()
         self.decoders.shutdown()
         self.database.close()

@@ -20,8 +20,8 @@ class Options:
 
     ``grpc_port`` None: no gRPC; 0 for a port means a free one. ``tls``: with the device's own certificate, or with
     ``tls_cert`` and ``tls_key``. ``app`` and ``user``: the only ids that requests may name; None accepts and echoes
-    any. ``aliases``: beginning of a URL -> folder with the files. ``queue``: requests that may be in flight, after
-    that clients are told to slow down.
+    any. ``aliases``: beginning of a URL -> folder with the files. ``cameras``: name -> URL of the device's own cameras.
+    ``queue``: requests that may be in flight, after that clients are told to slow down.
     """
 
     host: str = "127.0.0.1"
@@ -33,6 +33,7 @@ class Options:
     app: str | None = None
     user: str | None = None
     aliases: Mapping[str, Path] = field(default_factory=dict)
+    cameras: Mapping[str, str] = field(default_factory=dict)
     allow_private_urls: bool = False
     workers: int = 4
     queue: int = 64
@@ -97,7 +98,7 @@ def _setting(path: Path, key: str, value: Any) -> Any:
     if kind == "Path" and isinstance(value, str):
         return Path(value)
     if kind.startswith("Mapping") and isinstance(value, dict) and all(isinstance(one, str) for one in value.values()):
-        return {prefix: Path(folder) for prefix, folder in value.items()}
+        return {prefix: Path(folder) for prefix, folder in value.items()} if "Path" in kind else value
     kinds: dict[str, Any] = {"str": str, "bool": bool, "int": int, "float": (int, float)}
     if kind not in kinds or not isinstance(value, kinds[kind]) or (kind != "bool" and isinstance(value, bool)):
         raise InvalidArgument(f"{path}: {key} is {_KINDS.get(kind, 'a table')}, not {value!r}")
@@ -110,5 +111,6 @@ _KINDS = {
     "bool": "true or false",
     "int": "a whole number",
     "float": "a number",
+    "Mapping[str, str]": "a table of texts, a name = a camera's URL",
     "Mapping[str, Path]": "a table of texts, the beginning of a URL = a folder",
 }

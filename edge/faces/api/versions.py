@@ -54,6 +54,8 @@ def _configured(call: Call, info: ModelInfo, output_info: Given) -> ModelInfo:
     if mutually and (wanted or info.concepts) and len(wanted or info.concepts) < 2:
         raise Refused(ONE_CLASS, "a mutually exclusive model needs at least two concepts; name another")
     try:
+        if wanted and exclusive:  # more concepts before they exclude each other; fewer after they no longer do
+            models.replace_concepts(info.id, wanted)
         info = models.set_output(info.id, mutually_exclusive=exclusive, closed_environment=closed)
         return models.replace_concepts(info.id, wanted) if wanted else info
     except (Conflict, EdgeError) as error:

@@ -76,6 +76,24 @@ def show(session: Session, name: str) -> None:
     session.show({"model": _model(info, used)}, text.table(rows))
 
 
+@model.command("set")
+@click.argument("name", metavar="MODEL")
+@click.option(
+    "--mutually-exclusive/--independent", "exclusive", default=None, help="One concept a picture, or several."
+)
+@click.option("--closed-environment/--open-environment", "closed", default=None, help="Whether strangers may come.")
+@pass_session
+def set_output(session: Session, name: str, exclusive: bool | None, closed: bool | None) -> None:
+    """Change a model's settings from the next training on; its versions answer as before."""
+    if exclusive is None and closed is None:
+        raise click.UsageError(
+            "nothing to change; give --mutually-exclusive, --independent, --closed-environment or --open-environment"
+        )
+    with session.open() as engine:
+        info = engine.model(name).set_output(mutually_exclusive=exclusive, closed_environment=closed)
+    session.show({"model": info}, [text.safe(f"changed {info.name}; now: edge train {info.name}")])
+
+
 @model.command("add-concept")
 @click.argument("name", metavar="MODEL")
 @click.argument("concepts", nargs=-1, required=True, metavar="CONCEPT...")

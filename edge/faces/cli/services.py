@@ -30,6 +30,7 @@ SCOPES = ("read", "predict", "write", "train")
 @click.option("--tls-cert", type=click.Path(path_type=Path), help="Encrypted, with this certificate.")
 @click.option("--tls-key", type=click.Path(path_type=Path), help="The certificate's key.")
 @click.option("--url-alias", "aliases", multiple=True, metavar="URL=DIR", help="Read URLs that begin so from a folder.")
+@click.option("--camera", "cameras", multiple=True, metavar="[NAME=]URL", help="This device's camera, for the page.")
 @click.option("--allow-private-urls", is_flag=True, help="Fetch pictures from this device and its network too.")
 @pass_session
 def serve(
@@ -42,6 +43,7 @@ def serve(
     tls_cert: Path | None,
     tls_key: Path | None,
     aliases: tuple[str, ...],
+    cameras: tuple[str, ...],
     allow_private_urls: bool,
 ) -> None:
     """Answer Clarifai's API and show the page, until stopped.
@@ -66,6 +68,8 @@ def serve(
         )
         if aliases:
             options = replace(options, aliases={**options.aliases, **dict(map(_alias, aliases))})
+        if cameras:
+            options = replace(options, cameras={**options.cameras, **dict(map(_camera, cameras))})
         if no_grpc:
             options = replace(options, grpc_port=None)
         run(engine, options, lambda where: _told(session, where))
@@ -76,6 +80,17 @@ def _alias(given: str) -> tuple[str, Path]:
     if not url.startswith(("http://", "https://")) or not folder:
         raise click.UsageError(f"--url-alias is the beginning of a URL = a folder, not {given!r}")
     return url, Path(folder)
+
+
+def _camera(given: str) -> tuple[str, str]:
+    """``NAME=URL``, or a URL alone, which names itself."""
+    from edge.camera.urls import parse, redacted
+
+    name, _, url = given.partition("=")
+    if "/" in name or not url:  # the sign belongs to the URL
+        name, url = redacted(given).partition("?")[0], given
+    parse(url)
+    return name, url
 
 
 def _told(session: Session, where: Listening) -> None:

@@ -44,6 +44,7 @@ def state(asked: Asked) -> dict[str, Any]:
             "inputs": store.inputs.count(),
             "max_image": asked.core.options.max_image,
             "concepts": concepts,
+            "cameras": list(asked.core.cameras.states()),
             "models": [_short(one) for one in engine.models()],
         }
 
@@ -99,8 +100,11 @@ def delete(asked: Asked) -> dict[str, Any]:
 
 
 def change(asked: Asked) -> dict[str, Any]:
-    """Concepts a model gets (``add``) and loses (``remove``) from the next training on."""
+    """Concepts a model gets (``add``) and loses (``remove``), and its settings, from the next training on."""
     model = asked.engine.model(asked.path["model"])
+    settings = {key: asked.flag(key) for key in ("mutually_exclusive", "closed_environment") if key in asked.body}
+    if settings:
+        model.set_output(**settings)
     if new := asked.texts("add"):
         model.add_concepts(new)
     if gone := asked.texts("remove"):

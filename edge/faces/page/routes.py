@@ -16,7 +16,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from edge.errors import EdgeError, Kind
-from edge.faces.page import models, pictures
+from edge.faces.page import cameras, models, pictures
 from edge.faces.page.asked import Asked, Body, Refused, body_of, caller_of, check_origin
 from edge.faces.page.downloads import Tickets
 
@@ -79,6 +79,8 @@ RULES = (
     Rule("POST", "/restore", "write", "json", pictures.restore),
     Rule("POST", "/rename", "write", "json", pictures.rename),
     Rule("POST", "/export", "read", "json", pictures.export),
+    Rule("GET", "/cameras", "read", "none", cameras.states),
+    Rule("GET", "/cameras/{camera}/picture", "read", "none", cameras.picture),
     Rule("POST", "/models", "write", "json", models.create),
     Rule("GET", "/models/{model}", "read", "none", models.show),
     Rule("PATCH", "/models/{model}", "write", "json", models.change),

@@ -59,12 +59,14 @@ def test_where_nobody_names_concepts_all_that_were_shown_are_trained(call, core)
 
 
 @pytest.mark.usefixtures("examples")
-def test_settings_of_a_trained_model_do_not_change(call, core):
+def test_settings_of_a_trained_model_change_with_its_next_training(call, core):
     call("PostModels", models=[{"id": "m", "output_info": outputs("red", "green")}])
     call("PostModelVersions", model_id="m")
     trained(call, core, "m")
     other = outputs(concepts_mutually_exclusive=True)
-    assert code(call("PostModelVersions", model_id="m", model_versions=[{"output_info": other}])) == 21202
+    assert code(call("PostModelVersions", model_id="m", model_versions=[{"output_info": other}])) == 10000
+    trained(call, core, "m", "v2")
+    assert core.engine.model("m").head()[1].mutually_exclusive
 
 
 def test_training_without_examples_says_which_are_missing(call, core):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from edge import Engine
 from edge.errors import Conflict, InvalidArgument, NotFound
 
 
@@ -36,14 +37,44 @@ def test_a_model_without_concepts_cannot_be_trained(engine, models):
     assert "no concept" in version.reason
 
 
-def test_settings_change_until_the_first_training(taught):
+def test_settings_change_one_at_a_time(taught):
     models = taught.store.models
     made(models, "red", "green")
     assert models.set_output("m", mutually_exclusive=True).mutually_exclusive
     assert models.set_output("m", closed_environment=True).mutually_exclusive
-    assert models.set_output("colours", mutually_exclusive=True).mutually_exclusive  # as it is
-    with pytest.raises(Conflict, match="another model"):
-        models.set_output("colours", mutually_exclusive=False)
+
+
+def with_negatives(engine):
+    """Says of everything red that it is not green, and so on: what an independent model learns from."""
+    for one in engine.inputs():
+        shown = [each.concept_id for each in one.annotations if each.value]
+        engine.annotate(one.id, shown, [name for name in ("red", "green") if name not in shown])
+
+
+def test_settings_of_a_trained_model_count_from_its_next_training_on(taught, blob):
+    model = taught.model("colours")
+    before = model.predict(blob("red", 50))
+    with_negatives(taught)
+    model.set_output(mutually_exclusive=False)
+    assert model.predict(blob("red", 50)) == before
+    model.train().wait(60)
+    assert not model.head()[1].mutually_exclusive
+
+
+def test_a_model_of_one_concept_cannot_be_made_mutually_exclusive(taught):
+    made(taught.store.models, "red")
+    with pytest.raises(InvalidArgument, match="at least two"):
+        taught.model("m").set_output(mutually_exclusive=True)
+
+
+def test_changed_settings_survive_a_snapshot_of_the_old_kind(taught, monkeypatch):
+    monkeypatch.setattr("edge.engine.learning.SNAPSHOT_EVERY", 1)
+    model = taught.model("colours")
+    with_negatives(taught)
+    model.train().wait(60)
+    model.set_output(mutually_exclusive=False)
+    with Engine.open(taught.store.path, config=taught.config) as other:
+        assert other.model("colours").train().wait(60).status.value == "MODEL_TRAINED"
 
 
 def test_statistics_of_the_other_kind_are_not_gone_on_with(taught):

@@ -88,6 +88,12 @@ export function save(url) {
   link.remove();
 }
 
+// A picture of one of the device's own cameras, newer than number ``after``: its number and its bytes.
+export async function look(camera, after, signal) {
+  const answer = await asked("GET", path("/cameras/", [camera], "/picture"), { parameters: { after: after || undefined }, signal });
+  return { number: Number(answer.headers.get("X-Picture")), blob: await answer.blob() };
+}
+
 // --- small pictures ---------------------------------------------------------------------------------------------
 
 const MOST = 400;

@@ -18,8 +18,9 @@ async function render(root, app) {
   }
   const pieces = { app, model, running: false, last: null, times: [] };
   root.append(h("div", { class: "columns" }, left(pieces), right(pieces)));
-  if (camera.running()) pieces.toggle.click();
+  if (camera.running()) pieces.start(camera.used()).catch(complain);
   return () => {
+    pieces.view.hide();
     pieces.running = false;
     if (pieces.stop) pieces.stop.abort();
   };
@@ -28,19 +29,23 @@ async function render(root, app) {
 // --- the picture ------------------------------------------------------------------------------------------------
 
 function left(pieces) {
-  const video = (pieces.video = h("video", { muted: true, hidden: true, "aria-label": "Live picture of the camera" }));
+  const view = (pieces.view = camera.viewer());
   const still = (pieces.still = h("img", { alt: "The picture that was asked about", hidden: true }));
   const words = h("p", {}, camera.possible() ? "Point the camera at something and see what the model makes of it." : camera.WHY_NOT);
-  pieces.toggle = button("Start", async () => {
-    if (pieces.running) return stop(pieces);
+  pieces.start = async (which) => {
     try {
-      await camera.open(video);
+      await view.open(which);
     } catch (error) {
       words.textContent = error.message;
       throw error;
     }
     begin(pieces);
-  }, { class: "main", hidden: !camera.possible() });
+  };
+  const starts = (pieces.starts = [
+    button("Start", () => pieces.start(null), { class: "main", hidden: !camera.possible() }),
+    ...pieces.app.state.cameras.map((name) => button(["Device: ", bdi(name)], () => pieces.start(name), { icon: "live" })),
+  ]);
+  pieces.toggle = button("Stop", () => stop(pieces), { class: "main", hidden: true });
   const file = h("input", { type: "file", accept: "image/*", class: "hidden", "aria-label": "Ask about a picture", onchange: () => {
     const [one] = file.files;
     file.value = "";
@@ -49,8 +54,8 @@ function left(pieces) {
   pieces.prompt = h("div", { class: "prompt" }, words);
   pieces.rate = h("p", { class: "quiet rate" }, " ");
   return h("section", { class: "stack", "aria-label": "Picture" },
-    h("div", { class: "finder" }, video, still, pieces.prompt),
-    h("div", { class: "actions" }, pieces.toggle, h("label", { class: "button" }, file, icon("library"), "Ask about a picture")),
+    h("div", { class: "finder" }, view.elements, still, pieces.prompt),
+    h("div", { class: "actions" }, pieces.toggle, starts, h("label", { class: "button" }, file, icon("library"), "Ask about a picture")),
     pieces.rate);
 }
 
@@ -58,18 +63,19 @@ function begin(pieces) {
   pieces.running = true;
   pieces.times = [];
   pieces.stop = new AbortController();
-  pieces.video.hidden = false;
   pieces.prompt.hidden = pieces.still.hidden = true;
-  pieces.toggle.textContent = "Stop";
+  pieces.toggle.hidden = false;
+  pieces.hidden = pieces.starts.map((one) => one.hidden);
+  pieces.starts.forEach((one) => { one.hidden = true; });
   loop(pieces);
 }
 
 function stop(pieces) {
   pieces.running = false;
   pieces.stop.abort();
-  pieces.toggle.textContent = "Start";
-  camera.close();
-  pieces.video.hidden = true;
+  pieces.toggle.hidden = true;
+  pieces.starts.forEach((one, at) => { one.hidden = pieces.hidden[at]; });
+  pieces.view.close();
   pieces.prompt.hidden = false;
 }
 
@@ -81,7 +87,7 @@ async function loop(pieces) {
       continue;
     }
     try {
-      await ask(pieces, await camera.grab(pieces.video, SIDE, 0.85), pieces.stop.signal);
+      await ask(pieces, await pieces.view.grab(SIDE, 0.85), pieces.stop.signal);
       wait = PAUSE;
     } catch (error) {
       if (!pieces.running) return;
@@ -98,7 +104,7 @@ async function about(pieces, file) {
   URL.revokeObjectURL(pieces.still.src);
   pieces.still.src = URL.createObjectURL(file);
   pieces.still.hidden = false;
-  pieces.video.hidden = pieces.prompt.hidden = true;
+  pieces.prompt.hidden = true;
   pieces.times = [];
   await ask(pieces, file);
 }

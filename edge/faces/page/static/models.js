@@ -23,8 +23,8 @@ function card(app, model, again) {
   const used = model.in_use;
   const share = used && used.evaluation && used.evaluation.accuracy;
   return h("section", { class: "card model", "aria-label": model.name }, h("h2", {}, bdi(model.name), " ", app.model.name === model.name ? h("span", { class: "badge" }, "chosen") : null),
-    h("p", { class: "quiet" }, model.mutually_exclusive ? "A picture shows one of its concepts at most." : "A picture may show several of its concepts.",
-      " ", model.closed_environment ? "Every picture shows one of them." : "A picture may show none of them.", ` Made ${when(model.created_at)}.`),
+    h("p", { class: "quiet" }, `Made ${when(model.created_at)}.`),
+    settings(model, again),
     concepts(app, model, again),
     h("p", {}, used ? [h("strong", {}, used.id), " is in use", share ? `, ${percent(share)} accurate` : "", `; ${plural(model.trainings, "version")} in all.`] : "Not trained yet."),
     h("div", { class: "actions" },
@@ -35,6 +35,24 @@ function card(app, model, again) {
       h("a", { class: "button", href: "#train", onclick: () => app.choose(model.name) }, icon("train"), "Train, versions"),
       used ? button("Download .tflite", () => download(model), { icon: "download" }) : null,
       button("Delete", () => gone(model, again), { class: "danger", icon: "remove" })));
+}
+
+function settings(model, again) {
+  const change = async (what) => {
+    try {
+      await api.patch(where(model), what);
+      toast(["Changed ", bdi(model.name), ". Train it again for this to count."]);
+    } catch (error) {
+      toast(error.message, { bad: true });
+    }
+    await again();
+  };
+  const choice = (name, words, hint, value) => h("label", { class: "check" },
+    h("input", { type: "checkbox", checked: value, onchange: (event) => change({ [name]: event.target.checked }) }),
+    h("span", {}, words, h("small", {}, hint)));
+  return h("fieldset", { class: "settings" }, h("legend", {}, "Settings"),
+    choice("mutually_exclusive", "A picture shows one of them at most", "Leave it out where a picture may show several.", model.mutually_exclusive),
+    choice("closed_environment", "Every picture shows one of them", "Then it never has to say that it sees none of these.", model.closed_environment));
 }
 
 function concepts(app, model, again) {

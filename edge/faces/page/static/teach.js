@@ -103,28 +103,40 @@ function sign(pieces) {
 // --- the camera -------------------------------------------------------------------------------------------------
 
 function finder(pieces) {
-  const video = h("video", { muted: true, hidden: true, "aria-label": "Live picture of the camera" });
+  const view = camera.viewer();
   const count = h("span", { class: "count", hidden: true });
   const shutter = h("button", { type: "button", class: "shutter", "aria-label": "Take a picture; hold for a burst", hidden: true }, count);
   const words = h("p", {}, camera.possible() ? "Point the camera at it, press for one picture, hold for many." : camera.WHY_NOT);
-  const start = button("Start the camera", async () => {
+  const open = async (which) => {
     try {
-      await camera.open(video);
+      await view.open(which);
     } catch (error) {
       words.textContent = error.message;
+      prompt.hidden = false;
+      shutter.hidden = hint.hidden = true;
       throw error;
     }
-    video.hidden = shutter.hidden = hint.hidden = false;
+    shutter.hidden = hint.hidden = other.hidden = false;
     prompt.hidden = true;
     shutter.focus();
-  }, { class: "main", icon: "teach", hidden: !camera.possible() });
-  const prompt = h("div", { class: "prompt" }, words, h("div", { class: "actions" }, start, photo(pieces)));
+  };
+  const start = button("Start the camera", () => open(null), { class: "main", icon: "teach", hidden: !camera.possible() });
+  const devices = pieces.app.state.cameras.map((name) => button(["Device: ", bdi(name)], () => open(name), { icon: "live" }));
+  const prompt = h("div", { class: "prompt" }, words, h("div", { class: "actions" }, start, devices, photo(pieces)));
+  const other = button("Another camera", () => {
+    view.hide();
+    prompt.hidden = false;
+    shutter.hidden = hint.hidden = other.hidden = true;
+  }, { class: "small", hidden: true });
   const hint = h("p", { class: "quiet hint", hidden: true }, "Press for one picture, hold for many. Move or turn between pictures: frames of one moment count as one.");
-  const press = presses(pieces, video, shutter, count);
-  if (camera.running()) start.click();
+  const press = presses(pieces, view, shutter, count);
+  if (camera.running()) open(camera.used()).catch(complain);
   return {
-    element: h("div", {}, h("div", { class: "finder" }, video, prompt, shutter), hint),
-    stop: press.stop,
+    element: h("div", {}, h("div", { class: "finder" }, view.elements, prompt, shutter), h("div", { class: "under" }, hint, devices.length ? other : null)),
+    stop: () => {
+      press.stop();
+      view.hide();
+    },
   };
 }
 
@@ -134,13 +146,13 @@ function photo(pieces) {
   return h("label", { class: "button" }, input, icon("teach"), "Take a photograph");
 }
 
-function presses(pieces, video, shutter, count) {
+function presses(pieces, view, shutter, count) {
   let timer = null;
   let taken = 0;
   const snap = async () => {
     if (pieces.queue.length > 12) return; // the device is slower than the finger
     try {
-      const blob = await camera.grab(video);
+      const blob = await view.grab();
       taken += 1;
       count.hidden = false;
       count.textContent = String(taken);

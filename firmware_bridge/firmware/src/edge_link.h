@@ -1,0 +1,175 @@
+/* edge_link: a microcontroller's end of the Edge Concepts serial link.
+ *
+ *     static size_t put(void *context, const uint8_t *data, size_t size) { return Serial.write(data, size); }
+ *     static uint32_t ms(void *context) { return millis(); }
+ *     static void answer(void *context, const struct edge_result *result) { if (result->known_flag) open_gate(); }
+ *
+ *     struct edge_link link;
+ *     struct edge_callbacks callbacks = {put, ms, answer, NULL};
+ *     edge_link_init(&link, &callbacks, NULL, nonce, "gate");
+ *
+ *     for (;;) {
+ *         while (Serial.available()) edge_link_receive(&link, Serial.read());
+ *         if (beam_broken()) edge_link_trigger(&link, 0);
+ *         edge_link_poll(&link);
+ *     }
+ *
+ * C99, no heap, no globals, no dependence on a board: everything is in `struct edge_link`, which the caller owns; the
+ * four callbacks are all it knows of the hardware. docs/serial-protocol.md is the contract, link.py the same machine on
+ * the other side.
+ *
+ * Threads and interrupts: not re-entrant. Call all functions of one link from one place, the main loop; an interrupt
+ * puts received bytes into a ring and main gives them to edge_link_receive. Callbacks are called from inside
+ * edge_link_receive and edge_link_poll, and may call edge_link_trigger, edge_link_log and edge_link_send.
+ *
+ * What it promises: a trigger for which edge_link_trigger returned an id is sent until the host has accepted it, over
+ * noise and a cable that was pulled out; the host answers each accepted trigger, and `answer` is called once for each. A
+ * board that is started anew forgets its triggers; the host's answer to one of those is told STALE and not shown here.
+ */
+#ifndef EDGE_LINK_H
+#define EDGE_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "edge_messages.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Bytes of payload the board can take; a board with more memory may define more, up to 4096. At least 32. */
+#ifndef EDGE_MAX_PAYLOAD
+#define EDGE_MAX_PAYLOAD EDGE_DEFAULT_PAYLOAD
+#endif
+
+/* Triggers that may wait for their answer at the same time. */
+#ifndef EDGE_PENDING
+#define EDGE_PENDING 4
+#endif
+
+#define EDGE_FRAME_OVERHEAD 12
+#define EDGE_FRAME_SIZE (EDGE_MAX_PAYLOAD + EDGE_FRAME_OVERHEAD)
+
+/* The answer to a trigger. */
+struct edge_result {
+    uint32_t trigger;  /* what edge_link_trigger returned */
+    uint16_t score;    /* 0 to 65535 for 0 to 1 */
+    uint16_t known;    /* 0 to 65535 for 0 to 1: does it resemble anything taught? */
+    uint8_t concept;   /* index in the table of names; EDGE_NO_CONCEPT for none */
+    bool known_flag;   /* whether `known` is above the model's threshold */
+    bool failed;       /* nobody could look: no camera, no model */
+};
+
+/* Any other message of the host: EDGE_CONCEPTS, EDGE_CONFIG, EDGE_IMAGE_RESUME. Offsets are in edge_messages.h. */
+struct edge_message {
+    uint8_t type;
+    uint16_t size;
+    const uint8_t *payload; /* valid during the call */
+};
+
+struct edge_callbacks {
+    /* Write bytes to the line; returns how many were taken. Should take a whole frame (EDGE_FRAME_SIZE + 3): what is not
+     * taken is lost, and sent again later. */
+    size_t (*put)(void *context, const uint8_t *data, size_t size);
+    /* Milliseconds since the start; may wrap around. */
+    uint32_t (*ms)(void *context);
+    /* A trigger was answered. May be NULL. */
+    void (*answer)(void *context, const struct edge_result *result);
+    /* Another message came. May be NULL. */
+    void (*message)(void *context, const struct edge_message *message);
+};
+
+enum edge_state { EDGE_SEARCHING, EDGE_UP, EDGE_INCOMPATIBLE };
+
+/* Everything there is of a link. Look, but change nothing. */
+struct edge_link {
+    const struct edge_callbacks *callbacks;
+    void *context;
+    const char *name;
+
+    uint32_t nonce;      /* this start of the board */
+    uint32_t peer_nonce; /* the host's, 0 while it is not known */
+    uint16_t heard;      /* ms of the last frame from the host; 16 bits are enough for waits of seconds */
+    uint16_t hello_due;
+    uint16_t hello_last;
+    uint16_t hello_wait;
+    uint16_t ping_due;
+    uint8_t state;
+    bool told; /* our HELLO has named the host's nonce */
+
+    /* receiving: COBS is undone byte by byte */
+    uint16_t in_size;
+    uint8_t in_code;  /* bytes until the next zero of the plain frame */
+    uint8_t in_block; /* how long that block was */
+    bool in_skip;
+    uint8_t in[EDGE_FRAME_SIZE];
+
+    /* the last reliable message that was taken from the two newest sessions of the host */
+    struct edge_seen {
+        uint32_t nonce;
+        uint16_t sequence;
+        uint8_t status;
+    } seen[2];
+    uint8_t newest;
+
+    /* sending: one reliable message at a time */
+    uint16_t sequence;
+    uint16_t out_wait;
+    uint16_t out_due;
+    uint16_t out_size;
+    uint8_t out_type; /* 0: nothing is under way */
+    bool out_fresh;   /* never sent yet */
+    uint8_t out[EDGE_MAX_PAYLOAD];
+
+    /* triggers without an answer */
+    uint32_t next_trigger;
+    uint32_t pending_id[EDGE_PENDING]; /* 0: free */
+    uint32_t pending_ms[EDGE_PENDING];
+    uint8_t pending_source[EDGE_PENDING];
+    uint8_t pending_taken; /* bit per slot: the host has accepted it */
+
+    uint16_t damaged; /* pieces of the line that were no frame */
+    uint16_t resent;
+};
+
+/* Start a link. `nonce`: another number than at any earlier start, and not 0 (edge_nonce helps). `name`: at most 24
+ * bytes, and must stay there. */
+void edge_link_init(struct edge_link *link, const struct edge_callbacks *callbacks, void *context, uint32_t nonce,
+                    const char *name);
+
+/* Take one byte of the line. */
+void edge_link_receive(struct edge_link *link, uint8_t byte);
+
+/* Do what is due. Call it often, at least every 20 ms. */
+void edge_link_poll(struct edge_link *link);
+
+/* Ask for an answer; its id, or 0 while EDGE_PENDING others wait. `source`: which sensor. */
+uint32_t edge_link_trigger(struct edge_link *link, uint8_t source);
+
+/* Tell the host something; lost when the line is bad. `level`: 10 debug, 20 info, 30 warning, 40 error. */
+void edge_link_log(struct edge_link *link, uint8_t level, const char *text);
+
+/* Send another reliable message of a board (EDGE_IMAGE_BEGIN, _CHUNK, _END); false while one is under way, or when it
+ * does not fit. It is kept and sent until the host has it; edge_link_idle says when the next may come. */
+bool edge_link_send(struct edge_link *link, uint8_t type, const uint8_t *payload, uint16_t size);
+bool edge_link_idle(const struct edge_link *link);
+
+/* A nonce from whatever differs between starts: a counter in EEPROM, noise of an open analogue pin. */
+uint32_t edge_nonce(uint32_t counter, uint32_t noise);
+
+/* CRC-32 (IEEE 802.3), continued: start with 0. For pictures. */
+uint32_t edge_crc32(uint32_t crc, const uint8_t *data, size_t size);
+
+/* Little-endian numbers in payloads. */
+uint16_t edge_get16(const uint8_t *from);
+uint32_t edge_get32(const uint8_t *from);
+void edge_put16(uint8_t *to, uint16_t value);
+void edge_put32(uint8_t *to, uint32_t value);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

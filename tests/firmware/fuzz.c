@@ -1,0 +1,93 @@
+/* Random bytes, and frames that were spoilt, into a link: run under the sanitizers. fuzz MILLIONS SEED */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "edge_link.c"
+
+static uint64_t state;
+static uint32_t clock_ms, answers;
+static uint8_t last[4096];
+static size_t last_size;
+
+static uint32_t random32(void)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (uint32_t)(state >> 16);
+}
+static size_t keep(void *context, const uint8_t *data, size_t size)
+{
+    (void)context;
+    last_size = size;
+    memcpy(last, data, size);
+    return size;
+}
+static uint32_t ms(void *context) { (void)context; return clock_ms; }
+static void answer(void *context, const struct edge_result *result) { (void)context; (void)result; answers++; }
+static void message(void *context, const struct edge_message *found)
+{
+    volatile uint8_t sum = 0;
+    uint16_t i;
+    (void)context;
+    for (i = 0; i < found->size; i++) {
+        sum = (uint8_t)(sum + found->payload[i]);
+    }
+}
+
+int main(int count, char **arguments)
+{
+    static const struct edge_callbacks host = {keep, ms, NULL, NULL};
+    struct edge_callbacks callbacks = {keep, ms, answer, message};
+    struct edge_link link, other;
+    long long millions = count > 1 ? atoll(arguments[1]) : 1, bytes;
+    static const uint8_t types[] = {EDGE_HELLO, EDGE_ACK, EDGE_PING, EDGE_PONG, EDGE_RESULT, EDGE_CONCEPTS,
+                                    EDGE_CONFIG, EDGE_LOG, EDGE_ERROR, EDGE_IMAGE_RESUME, EDGE_TRIGGER, 0x7f};
+    state = count > 2 ? (uint64_t)atoll(arguments[2]) * 2654435769u + 1 : 88172645463325252u;
+    edge_link_init(&link, &callbacks, NULL, 7, "fuzzed");
+    edge_link_init(&other, &host, NULL, 9, "host");
+    for (bytes = 0; bytes < millions * 1000000;) {
+        uint8_t payload[EDGE_MAX_PAYLOAD];
+        uint16_t size = (uint16_t)(random32() % (EDGE_MAX_PAYLOAD + 1)), i;
+        uint32_t how = random32() % 8;
+        for (i = 0; i < size; i++) {
+            payload[i] = (uint8_t)(random32() % 4 ? random32() : 0);
+        }
+        if (how == 0) { /* a host says hello, sometimes knowing who is here */
+            payload[0] = payload[1] = 1;
+            payload[2] = 0;
+            edge_put32(payload + 3, 9);
+            edge_put32(payload + 7, random32() % 2 ? 7 : random32());
+            put_frame(&other, EDGE_HELLO, 0, 0, 0, payload, size < 13 ? 13 : size);
+        } else if (how < 6) {
+            if (random32() % 2 && size >= 8) {
+                edge_put32(payload, 7);
+                edge_put32(payload + 4, random32() % 8);
+            }
+            put_frame(&other, types[random32() % sizeof types], (uint8_t)(random32() % 2),
+                      (uint16_t)(random32() % 65536), 7 ^ 9, payload, size);
+        } else {
+            last_size = size;
+            memcpy(last, payload, size);
+        }
+        if (random32() % 4 == 0 && last_size) {
+            last[random32() % last_size] ^= (uint8_t)(1u << random32() % 8);
+        }
+        {
+            uint8_t line[sizeof last];
+            size_t length = last_size, at;
+            memcpy(line, last, length);
+            for (at = 0; at < length; at++) {
+                edge_link_receive(&link, line[at]);
+            }
+            bytes += (long long)length + 1;
+        }
+        clock_ms += random32() % 50;
+        if (random32() % 4 == 0) {
+            (void)edge_link_trigger(&link, (uint8_t)random32());
+        }
+        edge_link_poll(&link);
+    }
+    printf("%lld bytes, %u answers, %u pieces damaged\n", bytes, answers, link.damaged);
+    return 0;
+}

@@ -165,6 +165,11 @@ class Bridge:
             try:
                 self._serve(port)
             except PortUnavailable as error:
+                with self._guard:
+                    self._session.link.cut(time.monotonic())
+                    events = self._session.events()
+                for event in events:
+                    self._happened(event)
                 self._port_state(False, str(error))
                 self._closing.wait(BACK_OFF[0])
             finally:

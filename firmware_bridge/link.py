@@ -200,6 +200,11 @@ class Link:
         elif self.state == "up":
             self._frame(kind.number, payload)
 
+    def cut(self, now: float) -> None:
+        """The line is known to be gone: look for the other end at once when there is one again."""
+        self._out.clear()
+        self._lost("the port has gone away", now)
+
     def ping(self, now: float) -> None:
         """Ask whether the other end is there; a ``RoundTrip`` follows if it is."""
         if self.state == "up":

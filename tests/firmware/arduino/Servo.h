@@ -1,0 +1,6 @@
+#pragma once
+#include "Arduino.h"
+struct Servo {
+  uint8_t attach(int);
+  void write(int);
+};

@@ -1,0 +1,241 @@
+"""The C side beside the Python side: the same vectors, noise and answers; and random bytes by the million."""
+
+import ctypes
+import json
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from firmware_bridge.fake import FakeBoard
+from firmware_bridge.frame import Decoder, Frame, encode
+from firmware_bridge.journal import Journal
+from firmware_bridge.messages import BY_NAME
+from firmware_bridge.session import Answered, HostSession, Trigger
+from tests.firmware import building
+
+VECTORS = json.loads((Path(__file__).parent / "vectors.json").read_text())
+
+
+class Result(ctypes.Structure):
+    _fields_ = [("trigger", ctypes.c_uint32), ("score", ctypes.c_uint16), ("known", ctypes.c_uint16),
+                ("concept", ctypes.c_uint8), ("known_flag", ctypes.c_bool), ("failed", ctypes.c_bool)]  # fmt: skip
+
+
+class Message(ctypes.Structure):
+    _fields_ = [("type", ctypes.c_uint8), ("size", ctypes.c_uint16), ("payload", ctypes.POINTER(ctypes.c_uint8))]
+
+
+PUT = ctypes.CFUNCTYPE(ctypes.c_size_t, ctypes.c_void_p, ctypes.POINTER(ctypes.c_uint8), ctypes.c_size_t)
+ANSWER = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(Result))
+MESSAGE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(Message))
+
+
+class CBoard:
+    """The C link, with the same face as ``FakeBoard``."""
+
+    def __init__(self, nonce):
+        self.lib = ctypes.CDLL(str(building.shim()))
+        self.lib.shim_new.restype = ctypes.c_void_p
+        self.out, self.results, self.messages = bytearray(), [], []
+        self._callbacks = (
+            PUT(lambda _, data, size: (self.out.extend(data[:size]), size)[1]),
+            ANSWER(lambda _, found: self.results.append(self._result(found[0]))),
+            MESSAGE(lambda _, found: self.messages.append((found[0].type, bytes(found[0].payload[: found[0].size])))),
+        )
+        self.lib.shim_time(0)
+        self.board = ctypes.c_void_p(self.lib.shim_new(*self._callbacks, ctypes.c_uint32(nonce), b"fake"))
+
+    @staticmethod
+    def _result(found):
+        return found.trigger, found.concept, found.score, found.known, found.known_flag | found.failed << 1
+
+    def trigger(self, source=0):
+        return self.lib.shim_trigger(self.board, source) or None
+
+    def receive(self, data, now):
+        self.lib.shim_time(int(now * 1000))
+        self.lib.shim_receive(self.board, data, len(data))
+
+    def poll(self, now):
+        self.lib.shim_time(int(now * 1000))
+        self.lib.shim_poll(self.board)
+        out = bytes(self.out)
+        self.out.clear()
+        return out
+
+
+def frames(data):
+    return list(Decoder().feed(data))
+
+
+HELLO = BY_NAME["HELLO"].pack(
+    version_min=1, version_max=1, role=0, nonce=9, peer_nonce=7, max_payload=4096, name="edge"
+)
+
+
+def up(board, now=0.0):
+    board.receive(encode(Frame(1, 0, 0, 0, HELLO)), now)
+    return board.poll(now)
+
+
+@pytest.mark.parametrize("vector", VECTORS["good"], ids=lambda one: one["what"])
+def test_a_golden_frame_is_read_by_the_board(vector):
+    """Whatever it is: a reliable one is acknowledged, HELLO and PING are answered, and none is taken for damage."""
+    board = CBoard(7)
+    up(board)
+    board.receive(bytes.fromhex(vector["hex"]), 0.1)
+    assert board.lib.shim_damaged(board.board) == 0
+
+
+def test_the_board_writes_the_golden_trigger():
+    board = CBoard(7)
+    up(board, 123.456)
+    board.trigger(2)
+    [golden] = [one for one in VECTORS["good"] if one["what"] == "TRIGGER"]
+    board.lib.shim_poll(board.board)
+    assert board.out.hex().endswith(golden["hex"])
+
+
+@pytest.mark.parametrize("vector", VECTORS["bad"], ids=lambda one: one["what"])
+def test_what_is_no_frame_moves_no_board(vector):
+    board = CBoard(7)
+    up(board)
+    board.receive(bytes.fromhex(vector["hex"]), 0.1)
+    assert frames(board.poll(0.1)) == []
+    assert not board.results
+    assert not board.messages
+
+
+def spoilt(data, rng, share):
+    out = bytearray()
+    for byte in data:
+        chance = rng.random()
+        if chance >= share:
+            out.append(byte if chance >= 2 * share else byte ^ (1 << rng.randrange(8)))
+    return bytes(out)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_over_a_noisy_line_both_boards_say_and_do_the_same(seed):
+    """One host with two boards that hear the same; what they send is compared byte for byte."""
+    rng = random.Random(seed)
+    host = HostSession(9, Journal(None))
+    host.set_concepts(["ripe", "green", "none of these"])
+    python, c = FakeBoard(7), CBoard(7)
+    now, said = 0.0, 0
+    for step in range(4000):
+        now = step / 8  # exact in floats and in milliseconds, so that both ends round alike
+        heard = spoilt(host.poll(now), rng, 0.01 if rng.random() < 0.9 else 0.2)
+        if rng.random() < 0.02:
+            heard += rng.randbytes(rng.randrange(100))
+        python.receive(heard, now)
+        c.receive(heard, now)
+        if rng.random() < 0.05:
+            c.lib.shim_time(int(now * 1000))
+            assert python.trigger(step % 7, int(now * 1000)) == c.trigger(step % 7)
+        ours, theirs = python.poll(now), c.poll(now)
+        assert frames(ours) == frames(theirs), f"at {now} s"
+        said += len(ours)
+        for event in host.receive(spoilt(theirs, rng, 0.01), now):
+            if isinstance(event, Trigger):
+                host.answer(event.nonce, event.id, concept=event.id % 3, score=0.5, known=0.25, is_known=True)
+    assert [(one.id, one.concept, one.score, one.known, one.flags) for one in python.results] == c.results
+    assert len(c.results) > 50
+    assert said > 1000
+
+
+def test_a_board_that_is_started_anew_calls_old_answers_stale():
+    host = HostSession(9, Journal(None))
+    board, now, events = CBoard(7), 0.0, []
+
+    def run(steps):
+        nonlocal now
+        for _ in range(steps):
+            now += 0.01
+            events.extend(host.receive(board.poll(now), now))
+            board.receive(host.poll(now), now)
+
+    run(50)
+    board.trigger()
+    run(50)
+    board = CBoard(8)
+    run(100)
+    host.answer(7, 1, concept=1)
+    run(100)
+    assert [one for one in events if isinstance(one, Answered)] == [Answered(7, 1, True)]
+    assert not board.results
+
+
+def test_millions_of_random_bytes_break_nothing():
+    """Under the address and undefined-behaviour sanitizers."""
+    done = subprocess.run([building.fuzz(), "4", "7"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "bytes" in done.stdout
+
+
+@pytest.mark.parametrize("payload", [64, 200, 242, 243, 1024])
+def test_the_link_compiles_without_a_warning_for_boards_of_any_size(tmp_path, payload):
+    building.needs("cc", "gcc")
+    command = [
+        "cc",
+        *building.STRICT,
+        f"-DEDGE_MAX_PAYLOAD={payload}",
+        "-c",
+        str(building.LINK),
+        "-o",
+        str(tmp_path / "o"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_large_frames_are_encoded_as_the_host_does(tmp_path):
+    building.needs("cc", "gcc")
+    source = tmp_path / "large.c"
+    source.write_text(
+        '#include <stdio.h>\n#define EDGE_MAX_PAYLOAD 1024\n#include "edge_link.c"\n'
+        "static size_t out(void *c, const uint8_t *d, size_t n) { (void)c; fwrite(d, 1, n, stdout); return n; }\n"
+        "static uint32_t ms(void *c) { (void)c; return 0; }\n"
+        "int main(void) { static const struct edge_callbacks calls = {out, ms, 0, 0}; struct edge_link link;\n"
+        'uint8_t data[1024]; unsigned i, kind; edge_link_init(&link, &calls, 0, 7, "");\n'
+        "for (kind = 0; kind < 3; kind++) {\n"
+        "for (i = 0; i < 1024; i++) data[i] = kind == 0 ? 1 : kind == 1 ? 0 : (uint8_t)i;\n"
+        "put_frame(&link, 0x21, 1, 5, 77, data, 1024);\n"
+        "put_frame(&link, 0x21, 1, 5, 77, data, 254 - 12); } return 0; }\n"
+    )
+    subprocess.run(
+        ["cc", "-std=c99", f"-I{building.FIRMWARE / 'src'}", str(source), "-o", str(tmp_path / "large")], check=True
+    )
+    out = subprocess.run([tmp_path / "large"], capture_output=True, check=True).stdout
+    payloads = [bytes([1]) * 1024, bytes(1024), bytes(n & 255 for n in range(1024))]
+    wanted = [Frame(0x21, 1, 5, 77, one[:size]) for one in payloads for size in (1024, 242)]
+    assert out == b"".join(map(encode, wanted))
+
+
+def test_the_example_sketch_compiles_for_the_uno(tmp_path):
+    """Against the signatures of an Arduino core, as the IDE would: as C++11."""
+    building.needs("avr-g++", "gcc-avr avr-libc")
+    sketch = building.FIRMWARE / "examples" / "BeamSensor" / "BeamSensor.ino"
+    folders = [f"-I{building.HERE / 'arduino'}", f"-I{building.FIRMWARE / 'src'}"]
+    command = ["avr-g++", "-std=gnu++11", "-Os", "-mmcu=atmega328p", "-Wall", "-Wextra", "-Werror", *folders]
+    command += ["-x", "c++", "-include", "Arduino.h", "-c", str(sketch), "-o", str(tmp_path / "o")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_library_folder_is_one_the_arduino_ide_accepts():
+    lines = (building.FIRMWARE / "library.properties").read_text().splitlines()
+    facts = dict(line.split("=", 1) for line in lines)
+    assert {
+        "name",
+        "version",
+        "author",
+        "maintainer",
+        "sentence",
+        "paragraph",
+        "category",
+        "architectures",
+    } <= facts.keys()
+    assert (building.FIRMWARE / "src" / facts["includes"]).is_file()

@@ -14,8 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from firmware_bridge.events import Down, Up
 from firmware_bridge.journal import Journal
-from firmware_bridge.link import RESEND_FIRST, Down, Up
+from firmware_bridge.link import RESEND_FIRST
 from firmware_bridge.ports import Port, PortUnavailable, open_port
 from firmware_bridge.session import HostSession, SessionEvent
 

@@ -47,13 +47,16 @@ def ports(listed: Iterable[Any]) -> list[Port]:
     return sorted(found, key=lambda port: port.device)
 
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """The serial link to microcontrollers."""
 
 
 @main.command("ports")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+@json_option
 def show_ports(as_json: bool) -> None:
     """List serial ports, with the USB ids of what is plugged in."""
     from serial.tools.list_ports import comports
@@ -79,7 +82,9 @@ def _line(port: Port) -> str:
 # --- a board ---------------------------------------------------------------------------------------------------------
 
 port_argument = click.argument("port", metavar="PORT")
-baud_option = click.option("--baud", type=click.IntRange(300, 4_000_000), default=115_200, show_default=True)
+baud_option = click.option(
+    "--baud", type=click.IntRange(300, 4_000_000), default=115_200, show_default=True, help="The board's speed."
+)
 wait_option = click.option("--wait", type=click.FloatRange(0.1, 3600), default=5.0, show_default=True, help="Seconds.")
 
 
@@ -94,7 +99,7 @@ def _bridge(port: str, baud: int) -> Iterator[tuple[Bridge, queue.Queue[BridgeEv
 
 def _found(bridge: Bridge, events: queue.Queue[BridgeEvent], seconds: float) -> None:
     """Wait for a board; exits with 5 when none answers."""
-    from firmware_bridge.link import Up
+    from firmware_bridge.events import Up
 
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
@@ -114,10 +119,10 @@ def _found(bridge: Bridge, events: queue.Queue[BridgeEvent], seconds: float) -> 
 @baud_option
 @wait_option
 @click.option("--count", type=click.IntRange(1, 100_000), default=4, show_default=True, help="How often.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+@json_option
 def ping(port: str, baud: int, wait: float, count: int, as_json: bool) -> None:
     """Ask a board whether it is there, and how long a round trip takes."""
-    from firmware_bridge.link import RoundTrip
+    from firmware_bridge.events import RoundTrip
 
     times = []
     with _bridge(port, baud) as (bridge, events):
@@ -182,7 +187,8 @@ def monitor(port: str, baud: int, seconds: float | None, answer: int | None, as_
 @click.argument("values", nargs=-1, required=True)
 @baud_option
 @wait_option
-def send(port: str, what: str, values: tuple[str, ...], baud: int, wait: float) -> None:
+@json_option
+def send(port: str, what: str, values: tuple[str, ...], baud: int, wait: float, as_json: bool) -> None:
     """Send a board its table of names (concepts NAME...), or a number of its sketch (config KEY VALUE)."""
     if what == "config" and not (len(values) == 2 and all(one.isdecimal() for one in values)):
         raise click.UsageError("config takes a key from 0 to 255 and a value from 0 to 4294967295")
@@ -198,11 +204,12 @@ def send(port: str, what: str, values: tuple[str, ...], baud: int, wait: float) 
         if not bridge.drain(wait):
             click.echo(f"error: the board did not take it within {wait:g} s; check its cable", err=True)
             sys.exit(5)
-        click.echo(_plain(f"{bridge.peer or 'the board'} has it"))
+        peer = bridge.peer
+    click.echo(json.dumps({"port": port, "board": peer}) if as_json else _plain(f"{peer or 'the board'} has it"))
 
 
 def _document(event: BridgeEvent) -> dict[str, Any]:
-    from firmware_bridge.link import Heard
+    from firmware_bridge.events import Heard
     from firmware_bridge.session import Image
 
     if isinstance(event, Heard):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from firmware_bridge.link import BOARD, Acknowledged, Event, Link, Message, Up
+from firmware_bridge.events import Acknowledged, Event, Message, Up
+from firmware_bridge.link import BOARD, Link
 from firmware_bridge.messages import DEFAULT_PAYLOAD, STALE, TAKEN
 
 PENDING = 4

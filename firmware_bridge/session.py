@@ -6,8 +6,9 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from firmware_bridge.events import Acknowledged, Event, Message, Up
 from firmware_bridge.journal import Accepted, Journal
-from firmware_bridge.link import HOST, RESEND_FIRST, Acknowledged, Event, Link, Message, Up
+from firmware_bridge.link import HOST, RESEND_FIRST, Link
 from firmware_bridge.messages import FAILED, IS_KNOWN, LARGEST_PAYLOAD, NO_CONCEPT, STALE, TAKEN
 
 MAX_IMAGE = 8 << 20

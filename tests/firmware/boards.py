@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import queue
+import select
+import socket
 import subprocess
 import threading
 import time
+
+from firmware_bridge import FakeBoard
 
 
 class Board:
@@ -46,3 +50,46 @@ class Board:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class SocketBoard:
+    """A ``FakeBoard`` behind ``socket://``, for what needs no compiler."""
+
+    def __init__(self) -> None:
+        self.board = FakeBoard(7001)
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = f"socket://127.0.0.1:{self._server.getsockname()[1]}"
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self._server.settimeout(0.05)
+        while not self._stop.is_set():
+            try:
+                peer, _ = self._server.accept()
+            except TimeoutError:
+                continue
+            with peer:
+                self._serve(peer)
+
+    def _serve(self, peer: socket.socket) -> None:
+        try:
+            while not self._stop.is_set():
+                ready, _, _ = select.select([peer], [], [], 0.005)
+                if ready:
+                    data = peer.recv(4096)
+                    if not data:
+                        return
+                    self.board.receive(data, time.monotonic())
+                peer.sendall(self.board.poll(time.monotonic()))
+        except OSError:
+            return
+
+    def __enter__(self) -> SocketBoard:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._server.close()

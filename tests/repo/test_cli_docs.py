@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from edge.faces.cli import failures, main
 from edge.types import Remark, RemarkKind, Suspect
 from firmware_bridge.cli import main as bridge
+from tests.firmware.boards import SocketBoard
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.+)\n((?:(?!^## ).*\n)*)", PAGE, re.M))
@@ -144,8 +145,17 @@ def printed(tmp_path_factory, photographs):
     }
     with mock.patch("edge.faces.api.unit.uninstall", return_value=Path("/etc/systemd/system/x.service")):
         found["edge service uninstall"] = run("service", "uninstall")
-    done = CliRunner().invoke(bridge, ["ports", "--json"])
-    return {**found, "firmware-bridge ports": json.loads(done.stdout)}
+    with SocketBoard() as board:
+        for name, more in (
+            ("ports", ()),
+            ("ping", (board.port,)),
+            ("monitor", (board.port, "--seconds", "0.5")),
+            ("send", (board.port, "config", "1", "2")),
+        ):
+            done = CliRunner().invoke(bridge, [name, *more, "--json"])
+            assert done.exit_code == 0, (name, done.output)
+            found[f"firmware-bridge {name}"] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 RECORDS = {

@@ -2,10 +2,11 @@
 
 import pytest
 
+from firmware_bridge.events import Acknowledged, Down, Heard, RoundTrip, Up
 from firmware_bridge.fake import PENDING, FakeBoard
 from firmware_bridge.frame import RELIABLE, Frame, encode
 from firmware_bridge.journal import Journal
-from firmware_bridge.link import BOARD, HOST, LOST, Acknowledged, Down, Heard, Link, RoundTrip, Up
+from firmware_bridge.link import BOARD, HOST, LOST, Link
 from firmware_bridge.messages import BY_NAME, REFUSED, STALE, TAKEN, UNKNOWN_TYPE
 from firmware_bridge.session import Answered, HostSession, Image, Trigger
 from tests.serial_line import Faults, Simulation

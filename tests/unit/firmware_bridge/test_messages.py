@@ -1,5 +1,7 @@
 """The table of messages: whole, and the same on both ends."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,3 +57,11 @@ def test_what_a_newer_version_adds_is_left_out():
 def test_fields_that_do_not_fit_are_refused(fields):
     with pytest.raises(ValueError):
         BY_NAME["PING"].pack(**fields)
+
+
+@pytest.mark.parametrize("kind", MESSAGES, ids=lambda one: one.name)
+def test_the_document_says_what_the_table_says(kind):
+    document = (Path(__file__).parents[3] / "docs" / "serial-protocol.md").read_text()
+    fields = ", ".join(f"`{one.name}` {one.type}{f' ({one.meaning})' if one.meaning else ''}" for one in kind.fields)
+    reliable = "yes" if kind.reliable else "no"
+    assert f"| 0x{kind.number:02x} | {kind.name} | {kind.sender} | {reliable} | {fields} |" in document

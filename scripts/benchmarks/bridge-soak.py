@@ -1,0 +1,45 @@
+"""100 000 triggers over a simulated line that flips, drops and is cut, both ends restarted: what became of each."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+from _common import Goal, machine, verdicts
+
+from tests.serial_line import Faults, Simulation
+from trainer.tables import print_table
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--triggers", type=int, default=100_000)
+    arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--journal", action="store_true", help="keep the host's journal on the real disk")
+    asked = arguments.parse_args()
+    print(machine())
+    faults = Faults()
+    print(
+        f"{100 * faults.flipped:g} % of bytes flipped, {100 * faults.dropped:g} % dropped, cuts of up to "
+        f"{faults.cut_most:g} s, restarts of either end"
+    )
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Path(folder) / "journal" if asked.journal else None
+        tally = Simulation(asked.seed, faults, journal=journal).run(asked.triggers)
+    rows = [(name.replace("_", " "), round(value, 1)) for name, value in vars(tally).items()]
+    print_table(("what", "count"), rows)
+    print(f"\n{time.perf_counter() - start:.0f} s for {tally.seconds / 3600:.1f} simulated hours")
+    verdicts(
+        [
+            Goal("acknowledged triggers without an answer", tally.lost, 0),
+            Goal("answered twice", tally.twice, 0),
+            Goal("wrong answers", tally.wrong, 0),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #define HEADER 8
+#define CRC 4
 #define RELIABLE 1
 #define IDLE 1000u
 #define LOST 3500u
@@ -23,7 +24,12 @@ uint16_t edge_get16(const uint8_t *from)
 
 uint32_t edge_get32(const uint8_t *from)
 {
-    return edge_get16(from) | (uint32_t)edge_get16(from + 2) << 16;
+    uint32_t value = 0;
+    uint8_t at = 4;
+    while (at) {
+        value = value << 8 | from[--at];
+    }
+    return value;
 }
 
 void edge_put16(uint8_t *to, uint16_t value)
@@ -54,13 +60,16 @@ uint32_t edge_crc32(uint32_t crc, const uint8_t *data, size_t size)
 
 uint32_t edge_nonce(uint32_t counter, uint32_t noise)
 {
-    uint32_t nonce = (counter + 1) * 2654435769u ^ noise; /* neighbouring counters far apart (Knuth, vol. 3, 6.4) */
+    uint8_t bytes[4]; /* a CRC takes different counters to different numbers, far apart */
+    uint32_t nonce;
+    edge_put32(bytes, counter);
+    nonce = edge_crc32(noise, bytes, sizeof bytes);
     return nonce ? nonce : 1;
 }
 
-static uint16_t now(const struct edge_link *link)
+static void look_at_clock(struct edge_link *link)
 {
-    return (uint16_t)link->callbacks->ms(link->context);
+    link->now = (uint16_t)link->callbacks->ms(link->context);
 }
 
 static bool due(uint16_t at, uint16_t when)
@@ -70,64 +79,92 @@ static bool due(uint16_t at, uint16_t when)
 
 /* --- frames out ------------------------------------------------------------------------------------------------- */
 
-/* COBS: each zero becomes the distance to the next. `line`: a zero, a free byte, then the frame; returns the length of
- * all of it with the zero that ends it. */
-#if EDGE_FRAME_SIZE < 254
-static size_t encode(uint8_t *line, size_t size)
+static void begin(uint8_t *head, uint8_t type, uint8_t flags, uint16_t sequence, uint32_t tag)
 {
-    size_t at, next = size + 2;
+    head[0] = type;
+    head[1] = flags;
+    edge_put16(head + 2, sequence);
+    edge_put32(head + 4, tag);
+}
+
+/* COBS: each zero becomes the distance to the next one, or to the end. A zero goes in front, too: what came before, cut
+ * off half way, ends there. `head` is the header and a LOG's level, `tail` the rest. */
+#if EDGE_FRAME_SIZE < 254
+static void put_parts(struct edge_link *link, const uint8_t *head, uint8_t head_size, const uint8_t *tail,
+                      uint16_t tail_size)
+{
+    uint8_t line[EDGE_FRAME_SIZE + 3], *frame = line + 2, at, next, size = (uint8_t)(head_size + tail_size);
+    line[0] = 0;
+    line[1] = 0;
+    memcpy(frame, head, head_size);
+    memcpy(frame + head_size, tail, tail_size);
+    edge_put32(frame + size, edge_crc32(0, frame, size));
+    next = (uint8_t)(size + CRC + 2);
     line[next] = 0;
-    for (at = size + 1; at > 0; at--) {
+    for (at = (uint8_t)(next - 1); at > 0; at--) {
         if (!line[at] || at == 1) {
             line[at] = (uint8_t)(next - at);
             next = at;
         }
     }
-    return size + 3;
+    (void)link->callbacks->put(link->context, line, (size_t)size + CRC + 3);
 }
-#define LINE_SIZE (EDGE_FRAME_SIZE + 3)
 #else
-#define LINE_SIZE (2 * EDGE_FRAME_SIZE + EDGE_FRAME_SIZE / 254 + 4)
-/* A block without zeros has at most 254 bytes, so that the frame moves as it is encoded. */
-static size_t encode(uint8_t *line, size_t size)
+/* Of a large frame a block at a time: the whole of it would not fit the stack of a Pico, which has 2 KB. */
+struct block {
+    struct edge_link *link;
+    uint8_t size;
+    bool lost; /* the line takes no more: the rest is not sent either */
+    uint8_t bytes[255];
+};
+
+static void put_block(struct block *block, uint8_t first)
 {
-    size_t from, at = 2, code = 1;
-    uint8_t length = 1;
-    memmove(line + LINE_SIZE - EDGE_FRAME_SIZE, line + 2, size);
-    for (from = LINE_SIZE - EDGE_FRAME_SIZE; size--; from++) {
-        uint8_t byte = line[from];
-        if (byte) {
-            line[at++] = byte;
-            length++;
+    struct edge_link *link = block->link;
+    block->bytes[0] = first;
+    block->lost = block->lost || link->callbacks->put(link->context, block->bytes, block->size) < block->size;
+    block->size = 1;
+}
+
+/* Sends what was collected when a zero ends it, or when it is full and more is to come. */
+static void add(struct block *block, const uint8_t *from, uint16_t size)
+{
+    for (; size--; from++) {
+        if (block->size == 0xff) {
+            put_block(block, 0xff);
         }
-        if (!byte || length == 0xff) {
-            line[code] = length;
-            length = 1;
-            code = at++;
+        if (*from) {
+            block->bytes[block->size++] = *from;
+        } else {
+            put_block(block, block->size);
         }
     }
-    line[code] = length;
-    line[at++] = 0;
-    return at;
+}
+
+static void put_parts(struct edge_link *link, const uint8_t *head, uint8_t head_size, const uint8_t *tail,
+                      uint16_t tail_size)
+{
+    struct block block;
+    uint8_t crc[CRC];
+    edge_put32(crc, edge_crc32(edge_crc32(0, head, head_size), tail, tail_size));
+    block.link = link;
+    block.size = 1;
+    block.lost = false;
+    put_block(&block, 0);
+    add(&block, head, head_size);
+    add(&block, tail, tail_size);
+    add(&block, crc, CRC);
+    put_block(&block, block.size);
+    put_block(&block, 0);
 }
 #endif
 
 static void put_frame(struct edge_link *link, uint8_t type, uint8_t flags, uint16_t sequence, uint32_t tag,
                       const uint8_t *payload, uint16_t size)
 {
-    uint8_t line[LINE_SIZE], *frame = line + 2;
-    size_t length = HEADER + (size_t)size;
-    line[0] = 0;
-    line[1] = 0;
-    frame[0] = type;
-    frame[1] = flags;
-    edge_put16(frame + 2, sequence);
-    edge_put32(frame + 4, tag);
-    if (size) {
-        memcpy(frame + HEADER, payload, size);
-    }
-    edge_put32(frame + length, edge_crc32(0, frame, length));
-    (void)link->callbacks->put(link->context, line, encode(line, length + 4));
+    uint8_t head[HEADER];
+    begin(head, type, flags, sequence, tag);
+    put_parts(link, head, HEADER, payload, size);
 }
 
 static void put(struct edge_link *link, uint8_t type, uint8_t flags, uint16_t sequence, const uint8_t *payload,
@@ -162,7 +199,7 @@ static void say_hello(struct edge_link *link)
     edge_put16(payload + EDGE_HELLO_MAX_PAYLOAD, EDGE_MAX_PAYLOAD);
     memcpy(payload + EDGE_HELLO_NAME, link->name, length);
     link->told = link->peer_nonce != 0;
-    link->hello_last = now(link);
+    link->hello_last = link->now;
     put_frame(link, EDGE_HELLO, 0, 0, 0, payload, (uint16_t)(EDGE_SIZEOF_HELLO + length));
 }
 
@@ -180,12 +217,13 @@ static void up(struct edge_link *link)
 static void search(struct edge_link *link)
 {
     link->state = EDGE_SEARCHING;
-    link->hello_due = now(link);
+    link->hello_due = link->now;
     link->hello_wait = HELLO_FIRST;
 }
 
 static void hello(struct edge_link *link, const uint8_t *payload, uint16_t size)
 {
+    struct edge_pending *one;
     uint32_t nonce, known;
     if (size < EDGE_SIZEOF_HELLO) {
         return;
@@ -198,16 +236,18 @@ static void hello(struct edge_link *link, const uint8_t *payload, uint16_t size)
     if (payload[EDGE_HELLO_VERSION_MAX] < EDGE_VERSION_MIN || payload[EDGE_HELLO_VERSION_MIN] > EDGE_VERSION_MAX) {
         static const uint8_t mine[EDGE_SIZEOF_ERROR] = {EDGE_ERROR_VERSION, EDGE_VERSION_MAX, 0};
         link->state = EDGE_INCOMPATIBLE;
-        link->hello_due = (uint16_t)(now(link) + HELLO_MOST);
+        link->hello_due = (uint16_t)(link->now + HELLO_MOST);
         put_frame(link, EDGE_ERROR, 0, 0, 0, mine, sizeof mine);
         return;
     }
-    link->heard = now(link);
+    link->heard = link->now;
     if (nonce != link->peer_nonce) {
         link->state = EDGE_SEARCHING;
         link->peer_nonce = nonce;
         link->told = false;
-        link->pending_taken = 0; /* a host that was started anew may have no journal; one that has, knows them */
+        for (one = link->pending; one < link->pending + EDGE_PENDING; one++) {
+            one->taken = false; /* a host that was started anew may have no journal; one that has, knows them */
+        }
     }
     if (known != link->nonce || !link->told) {
         say_hello(link);
@@ -217,21 +257,21 @@ static void hello(struct edge_link *link, const uint8_t *payload, uint16_t size)
     }
 }
 
-/* RESULT says that the trigger was accepted, too: its ACK may have been lost. */
 static uint8_t result(struct edge_link *link, const uint8_t *payload)
 {
     struct edge_result found;
-    uint8_t slot;
+    struct edge_pending *one = link->pending, *end = one + EDGE_PENDING;
     found.trigger = edge_get32(payload + EDGE_RESULT_ID);
-    if (edge_get32(payload + EDGE_RESULT_NONCE) != link->nonce || !found.trigger) {
+    while (one < end && one->id != found.trigger) {
+        one++;
+    }
+    if (one == end || !found.trigger || edge_get32(payload + EDGE_RESULT_NONCE) != link->nonce) {
         return EDGE_STATUS_STALE;
     }
-    for (slot = 0; slot < EDGE_PENDING && link->pending_id[slot] != found.trigger; slot++) {
+    one->id = 0;
+    if (link->out_trigger == one) { /* it has arrived, too, though its ACK may have been lost: the place is free */
+        link->out_trigger = NULL;
     }
-    if (slot == EDGE_PENDING) {
-        return EDGE_STATUS_STALE;
-    }
-    link->pending_id[slot] = 0;
     found.concept = payload[EDGE_RESULT_CONCEPT];
     found.score = edge_get16(payload + EDGE_RESULT_SCORE);
     found.known = edge_get16(payload + EDGE_RESULT_KNOWN);
@@ -300,18 +340,14 @@ static void reliable(struct edge_link *link, uint8_t type, uint16_t sequence, co
 
 static void acknowledged(struct edge_link *link, uint16_t sequence)
 {
-    uint8_t slot;
-    if (!link->out_type || link->out_fresh || sequence != link->sequence) {
+    if (link->out_fresh || sequence != link->sequence) {
         return;
     }
-    if (link->out_type == EDGE_TRIGGER) {
-        for (slot = 0; slot < EDGE_PENDING; slot++) {
-            if (link->pending_id[slot] == edge_get32(link->out + EDGE_TRIGGER_ID)) {
-                link->pending_taken |= (uint8_t)(1u << slot);
-            }
-        }
-    }
     link->out_type = 0;
+    if (link->out_trigger) {
+        link->out_trigger->taken = true;
+        link->out_trigger = NULL;
+    }
 }
 
 static void received(struct edge_link *link, uint16_t length)
@@ -319,18 +355,19 @@ static void received(struct edge_link *link, uint16_t length)
     const uint8_t *frame = link->in, *payload = link->in + HEADER;
     uint16_t size = (uint16_t)(length - EDGE_FRAME_OVERHEAD), sequence = edge_get16(frame + 2);
     uint8_t type = frame[0];
+    look_at_clock(link);
     if (type == EDGE_HELLO) {
         hello(link, payload, size);
         return;
     }
     if (!link->peer_nonce || edge_get32(frame + 4) != (link->nonce ^ link->peer_nonce) ||
         link->state == EDGE_INCOMPATIBLE) {
-        if (due(now(link), (uint16_t)(link->hello_last + HELLO_GAP))) { /* of another life of either end: say who is here */
+        if (due(link->now, (uint16_t)(link->hello_last + HELLO_GAP))) { /* of another life of either end: say who is here */
             say_hello(link);
         }
         return;
     }
-    link->heard = now(link);
+    link->heard = link->now;
     link->ping_due = (uint16_t)(link->heard + IDLE);
     if (link->state != EDGE_UP) {
         up(link);
@@ -396,25 +433,26 @@ void edge_link_receive(struct edge_link *link, uint8_t byte)
 
 /* --- what is due ------------------------------------------------------------------------------------------------ */
 
-/* The next trigger the host has not accepted, unless something is under way. */
+/* The oldest trigger the host has not accepted, unless something is under way. */
 static void next_out(struct edge_link *link)
 {
-    uint8_t slot, oldest = EDGE_PENDING;
+    struct edge_pending *one, *oldest = NULL;
     if (link->out_type) {
         return;
     }
-    for (slot = 0; slot < EDGE_PENDING; slot++) {
-        if (link->pending_id[slot] && !(link->pending_taken >> slot & 1u) &&
-            (oldest == EDGE_PENDING || link->pending_id[slot] < link->pending_id[oldest])) {
-            oldest = slot;
+    for (one = link->pending; one < link->pending + EDGE_PENDING; one++) {
+        if (one->id && !one->taken && (!oldest || one->id < oldest->id)) {
+            oldest = one;
         }
     }
-    if (oldest != EDGE_PENDING) {
-        uint8_t payload[EDGE_SIZEOF_TRIGGER];
-        edge_put32(payload + EDGE_TRIGGER_ID, link->pending_id[oldest]);
-        payload[EDGE_TRIGGER_SOURCE] = link->pending_source[oldest];
-        edge_put32(payload + EDGE_TRIGGER_TIME, link->pending_ms[oldest]);
-        (void)edge_link_send(link, EDGE_TRIGGER, payload, sizeof payload);
+    if (oldest) {
+        edge_put32(link->out + EDGE_TRIGGER_ID, oldest->id);
+        link->out[EDGE_TRIGGER_SOURCE] = oldest->source;
+        edge_put32(link->out + EDGE_TRIGGER_TIME, oldest->ms);
+        link->out_type = EDGE_TRIGGER;
+        link->out_size = EDGE_SIZEOF_TRIGGER;
+        link->out_fresh = true;
+        link->out_trigger = oldest;
     }
 }
 
@@ -428,19 +466,21 @@ static void transmit(struct edge_link *link)
         link->sequence = (uint16_t)(link->sequence == 0xffff ? 1 : link->sequence + 1);
         link->out_wait = RESEND_FIRST;
         link->out_fresh = false;
-    } else if (!due(now(link), link->out_due)) {
+    } else if (!due(link->now, link->out_due)) {
         return;
     } else {
         link->resent++;
         link->out_wait = (uint16_t)(link->out_wait * 2u > RESEND_MOST ? RESEND_MOST : link->out_wait * 2u);
     }
-    link->out_due = (uint16_t)(now(link) + link->out_wait);
+    link->out_due = (uint16_t)(link->now + link->out_wait);
     put(link, link->out_type, RELIABLE, link->sequence, link->out, link->out_size);
 }
 
 void edge_link_poll(struct edge_link *link)
 {
-    uint16_t time = now(link);
+    uint16_t time;
+    look_at_clock(link);
+    time = link->now;
     if ((uint16_t)(time - link->hello_last) > LONG_AGO) {
         link->hello_last = (uint16_t)(time - LONG_AGO);
     }
@@ -474,20 +514,21 @@ void edge_link_init(struct edge_link *link, const struct edge_callbacks *callbac
     link->nonce = nonce ? nonce : 1;
     link->name = name ? name : "";
     link->hello_wait = HELLO_FIRST;
-    link->hello_due = now(link);
+    look_at_clock(link);
+    link->hello_due = link->now;
     link->hello_last = (uint16_t)(link->hello_due - LONG_AGO);
 }
 
 uint32_t edge_link_trigger(struct edge_link *link, uint8_t source)
 {
-    uint8_t slot;
-    for (slot = 0; slot < EDGE_PENDING; slot++) {
-        if (!link->pending_id[slot]) {
-            link->pending_id[slot] = ++link->next_trigger;
-            link->pending_ms[slot] = link->callbacks->ms(link->context);
-            link->pending_source[slot] = source;
-            link->pending_taken &= (uint8_t)~(1u << slot);
-            return link->next_trigger;
+    struct edge_pending *one;
+    for (one = link->pending; one < link->pending + EDGE_PENDING; one++) {
+        if (!one->id) {
+            one->id = ++link->last_trigger;
+            one->ms = link->callbacks->ms(link->context);
+            one->source = source;
+            one->taken = false;
+            return one->id;
         }
     }
     return 0;
@@ -495,15 +536,15 @@ uint32_t edge_link_trigger(struct edge_link *link, uint8_t source)
 
 void edge_link_log(struct edge_link *link, uint8_t level, const char *text)
 {
-    uint8_t payload[EDGE_MAX_PAYLOAD];
+    uint8_t head[HEADER + EDGE_SIZEOF_LOG];
     size_t length = strlen(text);
     if (link->state != EDGE_UP) {
         return;
     }
-    length = length > EDGE_MAX_PAYLOAD - 1 ? EDGE_MAX_PAYLOAD - 1 : length;
-    payload[EDGE_LOG_LEVEL] = level;
-    memcpy(payload + EDGE_LOG_TEXT, text, length);
-    put(link, EDGE_LOG, 0, 0, payload, (uint16_t)(1 + length));
+    length = length > EDGE_MAX_PAYLOAD - EDGE_SIZEOF_LOG ? EDGE_MAX_PAYLOAD - EDGE_SIZEOF_LOG : length;
+    begin(head, EDGE_LOG, 0, 0, link->nonce ^ link->peer_nonce);
+    head[HEADER + EDGE_LOG_LEVEL] = level;
+    put_parts(link, head, sizeof head, (const uint8_t *)text, (uint16_t)length);
 }
 
 bool edge_link_send(struct edge_link *link, uint8_t type, const uint8_t *payload, uint16_t size)

@@ -83,15 +83,25 @@ struct edge_callbacks {
 
 enum edge_state { EDGE_SEARCHING, EDGE_UP, EDGE_INCOMPATIBLE };
 
-/* Everything there is of a link. Look, but change nothing. */
+/* A trigger without an answer. */
+struct edge_pending {
+    uint32_t id; /* 0: free */
+    uint32_t ms;
+    uint8_t source;
+    bool taken; /* the host has accepted it */
+};
+
+/* Everything there is of a link. Look, but change nothing. (What is used most stands first: an AVR reaches 64 bytes
+ * behind a pointer with one instruction.) */
 struct edge_link {
     const struct edge_callbacks *callbacks;
     void *context;
-    const char *name;
-
     uint32_t nonce;      /* this start of the board */
     uint32_t peer_nonce; /* the host's, 0 while it is not known */
-    uint16_t heard;      /* ms of the last frame from the host; 16 bits are enough for waits of seconds */
+
+    /* milliseconds; 16 bits are enough for waits of seconds */
+    uint16_t now;   /* when edge_link_receive or edge_link_poll began */
+    uint16_t heard; /* the last frame from the host */
     uint16_t hello_due;
     uint16_t hello_last;
     uint16_t hello_wait;
@@ -100,38 +110,35 @@ struct edge_link {
     bool told; /* our HELLO has named the host's nonce */
 
     /* receiving: COBS is undone byte by byte */
-    uint16_t in_size;
     uint8_t in_code;  /* bytes until the next zero of the plain frame */
     uint8_t in_block; /* how long that block was */
+    uint16_t in_size;
     bool in_skip;
-    uint8_t in[EDGE_FRAME_SIZE];
+
+    /* sending: one reliable message at a time */
+    uint8_t out_type; /* 0: nothing is under way */
+    bool out_fresh;   /* never sent yet */
+    struct edge_pending *out_trigger; /* whose TRIGGER is under way, if one is */
+    uint16_t out_size;
+    uint16_t out_wait;
+    uint16_t out_due;
+    uint16_t sequence;
 
     /* the last reliable message that was taken from the two newest sessions of the host */
+    uint8_t newest;
     struct edge_seen {
         uint32_t nonce;
         uint16_t sequence;
         uint8_t status;
     } seen[2];
-    uint8_t newest;
-
-    /* sending: one reliable message at a time */
-    uint16_t sequence;
-    uint16_t out_wait;
-    uint16_t out_due;
-    uint16_t out_size;
-    uint8_t out_type; /* 0: nothing is under way */
-    bool out_fresh;   /* never sent yet */
-    uint8_t out[EDGE_MAX_PAYLOAD];
-
-    /* triggers without an answer */
-    uint32_t next_trigger;
-    uint32_t pending_id[EDGE_PENDING]; /* 0: free */
-    uint32_t pending_ms[EDGE_PENDING];
-    uint8_t pending_source[EDGE_PENDING];
-    uint8_t pending_taken; /* bit per slot: the host has accepted it */
 
     uint16_t damaged; /* pieces of the line that were no frame */
     uint16_t resent;
+    uint32_t last_trigger;
+    const char *name;
+    struct edge_pending pending[EDGE_PENDING];
+    uint8_t in[EDGE_FRAME_SIZE];
+    uint8_t out[EDGE_MAX_PAYLOAD];
 };
 
 /* Start a link. `nonce`: another number than at any earlier start, and not 0 (edge_nonce helps). `name`: at most 24

@@ -88,10 +88,10 @@ def on_the_chip(count: int) -> list[float]:
         wait(events, Up)
         for _ in range(count):
             start = time.perf_counter()
-            chip.say("pin 0")
+            chip.say("pin D2 0")
             wait(events, Answered)
             times.append(1e3 * (time.perf_counter() - start))
-            chip.say("pin 1")
+            chip.say("pin D2 1")
             time.sleep(0.01)
         bridge.close()
     return times

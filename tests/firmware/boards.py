@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import select
 import socket
@@ -39,6 +40,11 @@ class Board:
             if line.startswith(begin):
                 return line
         raise AssertionError(f"the board did not say {begin!r} within {seconds} s")
+
+    def stats(self) -> dict[str, int]:
+        """What the simulated chip counts: cycles, overruns, resets, bytes of stack at its deepest, bytes never used."""
+        self.say("stats")
+        return dict(json.loads(self.expect("STATS ").removeprefix("STATS ")))
 
     def close(self) -> None:
         self.process.kill()

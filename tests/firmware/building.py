@@ -64,7 +64,7 @@ def simulator() -> Path:
     needs("cc", "gcc")
     if not Path("/usr/include/simavr/sim_avr.h").exists():
         needs("a header of libsimavr", "libsimavr-dev")
-    flags = ("-O2", "-I/usr/include/simavr", str(HERE / "simavr.c"), "-lsimavr", "-lutil")
+    flags = ("-O2", "-Wall", "-Wextra", "-I/usr/include/simavr", str(HERE / "simavr.c"), "-lsimavr", "-lutil")
     return built("simavr", ("cc", *flags))
 
 

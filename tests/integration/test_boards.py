@@ -155,17 +155,17 @@ def chip():
 def test_the_chip_sees_its_beam_broken_and_lights_its_lamp(chip):
     with Host(chip.port) as host:
         assert host.expect(Up, seconds=20).peer == "uno"
-        chip.say("pin 0")
+        chip.say("pin D2 0")
         trigger = host.expect(Trigger)
         host.bridge.answer(trigger.nonce, trigger.id, concept=0, score=0.9, known=0.9, is_known=True)
-        assert chip.expect("led 1")
-        chip.say("pin 1")
+        assert chip.expect("PIN B5 1")
+        chip.say("pin D2 1")
         host.expect(Answered)
-        chip.say("pin 0")
+        chip.say("pin D2 0")
         trigger = host.expect(Trigger)
         host.bridge.answer(trigger.nonce, trigger.id)
-        assert chip.expect("led 0")
-        chip.say("pin 1")
+        assert chip.expect("PIN B5 0")
+        chip.say("pin D2 1")
         host.expect(Answered)
 
 
@@ -175,11 +175,11 @@ def test_the_chip_survives_garbage_at_full_speed(chip):
     os.close(noise)
     with Host(chip.port) as host:
         host.expect(Up, seconds=20)
-        chip.say("pin 0")
+        chip.say("pin D2 0")
         trigger = host.expect(Trigger)
         host.bridge.answer(trigger.nonce, trigger.id)
         assert not host.expect(Answered).stale
-        chip.say("pin 1")
+        chip.say("pin D2 1")
 
 
 def test_the_chip_is_another_session_after_a_reset(chip):

@@ -1,0 +1,84 @@
+"""What is seen, after smoothing: a flicker fires nothing. Pure; the time is passed in."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edge.errors import InvalidArgument
+from edge.types import Prediction
+from edge.watch.base import Change
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A concept is seen once its value was at least ``on`` in the last ``smoothing`` looks, each of them known; and no
+    longer once it was below ``off`` (or the picture unknown) in as many. After a change it stays for ``hold`` seconds.
+
+    ``known``: the least ``known`` of a picture that counts; None: the version's own threshold.
+    """
+
+    smoothing: int = 3
+    on: float = 0.7
+    off: float = 0.5
+    hold: float = 0.0
+    known: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.smoothing <= 100:
+            raise InvalidArgument("smoothing is a number of looks from 1 to 100")
+        if not 0 <= self.off <= self.on <= 1:
+            raise InvalidArgument("on and off are values from 0 to 1, and off is not above on")
+        if self.known is not None and not 0 <= self.known <= 1:
+            raise InvalidArgument("known is a value from 0 to 1")
+
+
+class Decider:
+    """Keeps what is seen, from look to look."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._on: dict[str, float] = {}
+        self._off_since: dict[str, float] = {}
+        self._last: dict[str, deque[float]] = {}
+
+    @property
+    def active(self) -> tuple[str, ...]:
+        """Ids of the concepts that are seen."""
+        return tuple(sorted(self._on))
+
+    def update(self, prediction: Prediction, now: float) -> tuple[Change, ...]:
+        """Take one look; what changed with it."""
+        rules = self._rules
+        known = prediction.is_known if rules.known is None else prediction.known >= rules.known
+        changes = []
+        for one in prediction.concepts:
+            last = self._last.setdefault(one.id, deque(maxlen=rules.smoothing))
+            last.append(one.value if known else -1.0)
+            if len(last) < rules.smoothing:
+                continue
+            seen = one.id in self._on
+            since = self._on.get(one.id, self._off_since.get(one.id, float("-inf")))
+            if now - since < rules.hold:
+                continue
+            if not seen and min(last) >= rules.on:
+                self._on[one.id] = now
+                changes.append(Change(one.id, one.name or one.id, True, one.value))
+            elif seen and max(last) < rules.off:
+                del self._on[one.id]
+                self._off_since[one.id] = now
+                changes.append(Change(one.id, one.name or one.id, False, one.value))
+        gone = self._on.keys() - {one.id for one in prediction.concepts}
+        for concept in sorted(gone):  # the model no longer has it
+            del self._on[concept]
+            changes.append(Change(concept, concept, False, 0.0))
+        return tuple(changes)
+
+    def state(self, now: float) -> dict[str, float]:
+        """What is seen, each for how many seconds; for ``resume``."""
+        return {concept: now - since for concept, since in self._on.items()}
+
+    def resume(self, state: Mapping[str, float], now: float) -> None:
+        """Go on with what was seen before a restart: a door that was open is not opened again."""
+        self._on = {str(concept): now - float(age) for concept, age in state.items()}

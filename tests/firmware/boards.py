@@ -46,6 +46,11 @@ class Board:
         self.say("stats")
         return dict(json.loads(self.expect("STATS ").removeprefix("STATS ")))
 
+    def register(self, address: int) -> int:
+        """A byte of the simulated chip's memory."""
+        self.say(f"peek {address:#x}")
+        return int(self.expect("PEEK ").removeprefix("PEEK "))
+
     def close(self) -> None:
         self.process.kill()
         self.process.wait()

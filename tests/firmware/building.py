@@ -15,8 +15,11 @@ ROOT = HERE.parent.parent
 FIRMWARE = ROOT / "firmware_bridge" / "firmware"
 CACHE = ROOT / ".cache" / "firmware"
 LINK = FIRMWARE / "src" / "edge_link.c"
+LIBRARY = (LINK, FIRMWARE / "src" / "edge_image.c")
+SKETCH = FIRMWARE / "examples" / "BeamSensor" / "BeamSensor.ino"
+CORE = Path("/usr/share/arduino/hardware/arduino/avr")
 
-STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion")
+STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wshadow", "-Wstrict-prototypes")
 AVR = ("avr-gcc", "-std=c99", "-Os", "-Wall", "-Wextra", "-Werror", "-ffunction-sections", "-fdata-sections",
        "-Wl,--gc-sections", "-mmcu=atmega328p", "-DF_CPU=16000000UL", f"-I{FIRMWARE / 'src'}")  # fmt: skip
 
@@ -38,10 +41,11 @@ def shim() -> Path:
     )
 
 
-def fuzz() -> Path:
-    """The fuzzer under the sanitizers."""
+def fuzz(payload: int = 64) -> Path:
+    """The fuzzer under the sanitizers, for a board that takes this many bytes of payload."""
     needs("cc", "gcc")
-    flags = ("-std=c99", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    flags: tuple[str, ...] = ("-std=c99", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    flags += (f"-DEDGE_MAX_PAYLOAD={payload}",)
     return built("fuzz", ("cc", *flags, f"-I{FIRMWARE / 'src'}", str(HERE / "fuzz.c")))
 
 
@@ -50,13 +54,35 @@ def posix() -> Path:
     needs("cc", "gcc")
     source = FIRMWARE / "ports" / "posix" / "board.c"
     return built("board", ("cc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-O2", f"-I{FIRMWARE / 'src'}", str(source),
-                           str(LINK)))  # fmt: skip
+                           *map(str, LIBRARY)))  # fmt: skip
 
 
 def avr() -> Path:
     """The ATmega328P's firmware."""
     needs("avr-gcc", "gcc-avr avr-libc")
     return built("board.elf", (*AVR, str(FIRMWARE / "ports" / "avr" / "board.c"), str(LINK)))
+
+
+def arduino() -> tuple[str, ...]:
+    """Flags that compile for an Uno as the Arduino IDE does, against Debian's copy of its core."""
+    needs("avr-g++", "gcc-avr avr-libc")
+    if not CORE.exists():
+        needs("the Arduino core", "arduino-core-avr")
+    folders = (CORE / "cores" / "arduino", CORE / "variants" / "standard", CORE / "libraries" / "EEPROM" / "src",
+               HERE / "arduino", FIRMWARE / "src")  # fmt: skip
+    chip = ("-mmcu=atmega328p", "-DF_CPU=16000000UL", "-DARDUINO=10819", "-DARDUINO_ARCH_AVR")
+    return (*chip, "-Os", "-ffunction-sections", "-fdata-sections", *(f"-I{one}" for one in folders))
+
+
+def sketch() -> Path:
+    """The example sketch with the Arduino core, as it would be uploaded to an Uno."""
+    core, flags = CORE / "cores" / "arduino", arduino()
+    plain = map(str, (*sorted(core.glob("*.c")), *sorted(core.glob("*.S")), LINK))
+    c = built("core.o", ("avr-gcc", *flags, "-w", "-r", "-nostdlib", *plain))
+    # DECIMAL_DIG: avr-gcc 5 keeps it from C++
+    cpp = ("-w", "-std=gnu++11", "-fno-exceptions", "-fno-threadsafe-statics", "-DDECIMAL_DIG=__DECIMAL_DIG__")
+    sources = (str(c), *map(str, sorted(core.glob("*.cpp"))), "-include", "Arduino.h", "-x", "c++", str(SKETCH))
+    return built("sketch.elf", ("avr-g++", *flags, *cpp, "-Wl,--gc-sections", *sources))
 
 
 def simulator() -> Path:
@@ -70,7 +96,7 @@ def simulator() -> Path:
 
 def built(name: str, command: tuple[str, ...]) -> Path:
     """What a command makes, made again when a source has changed."""
-    sources = sorted([*FIRMWARE.rglob("*.[ch]"), *HERE.glob("*.c")])
+    sources = sorted([*FIRMWARE.rglob("*.[ch]"), *HERE.rglob("*.[ch]"), SKETCH])
     digest = hashlib.sha256(repr(command).encode() + b"".join(one.read_bytes() for one in sources)).hexdigest()[:16]
     place = CACHE / digest / name
     if not place.exists():

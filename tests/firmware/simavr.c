@@ -7,6 +7,7 @@
  *
  *   pin D2 0     drive an input pin        reset      pull the reset line
  *   unplug       take the port away        plug       bring it back (another pty, the same --link)
+ *   peek 0x88    print "PEEK value" of a byte of its memory or registers
  *   stats        print "STATS {json}"      (end of input ends the run)
  *
  * Against simavr 1.6 as it comes, a byte takes 10 bit times, not 11; the receiver holds 3 bytes as the chip does, not 64
@@ -235,6 +236,8 @@ static void obey(board_t *board, const char *line) {
         drive_pin(board, port, bit, value);
     else if (!strcmp(line, "reset"))
         restart(board);
+    else if (sscanf(line, "peek %x", &value) == 1 && value <= board->avr->ramend)
+        say("PEEK %u\n", board->avr->data[value]);
     else if (!strcmp(line, "unplug"))
         unplug(board);
     else if (!strcmp(line, "plug"))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import queue
+import subprocess
 import time
 
 import pytest
 
 from firmware_bridge import Answered, Bridge, Heard, Image, PortState, Trigger, Up
+from firmware_bridge.events import Acknowledged
 from tests.firmware import building
 from tests.firmware.boards import Board
 
@@ -20,13 +22,14 @@ class Host:
         self.events = queue.Queue()
         self.bridge = Bridge(port, self.events.put, **options)
 
-    def expect(self, kind, seconds=10, **fields):
+    def expect(self, kind, seconds=10, before=(), **fields):
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             try:
                 event = self.events.get(timeout=left)
             except queue.Empty:
                 break
+            assert not isinstance(event, before)
             if isinstance(event, kind) and all(getattr(event, name) == value for name, value in fields.items()):
                 return event
         raise AssertionError(f"no {kind.__name__} within {seconds} s; the bridge is {self.bridge.state!r}")
@@ -143,30 +146,60 @@ def test_noise_before_the_board_speaks_harms_nothing(board):
         host.expect(Trigger)
 
 
+def test_a_trigger_goes_between_the_pieces_of_a_picture(board, tmp_path):
+    (tmp_path / "picture").write_bytes(os.urandom(100_000))
+    with Host(board.port) as host:
+        host.expect(Up)
+        board.say(f"image {tmp_path / 'picture'}")
+        board.say("trigger 5")
+        host.expect(Trigger, source=5, before=Image)
+
+
+def test_a_picture_goes_on_where_it_stopped_when_the_host_is_closed_and_comes_again(board, tmp_path):
+    data = os.urandom(60_000)
+    (tmp_path / "picture").write_bytes(data)
+    with Host(board.port) as host:
+        host.expect(Up)
+        board.say(f"image {tmp_path / 'picture'}")
+        time.sleep(0.05)
+    with Host(board.port) as host:
+        assert host.expect(Image, seconds=30).data == data
+
+
 # --- the chip --------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def chip():
-    with Board(str(building.simulator()), str(building.avr())) as opened:
+@pytest.fixture(scope="module", params=["bare", "arduino"])
+def chip(request):
+    """The bare firmware, and the example sketch on the Arduino core: both with a beam on D2 and a lamp on D13 (PB5)."""
+    elf = building.avr() if request.param == "bare" else building.sketch()
+    with Board(str(building.simulator()), str(elf)) as opened:
+        opened.kind = request.param
         yield opened
 
 
 def test_the_chip_sees_its_beam_broken_and_lights_its_lamp(chip):
     with Host(chip.port) as host:
-        assert host.expect(Up, seconds=20).peer == "uno"
-        chip.say("pin D2 0")
-        trigger = host.expect(Trigger)
-        host.bridge.answer(trigger.nonce, trigger.id, concept=0, score=0.9, known=0.9, is_known=True)
-        assert chip.expect("PIN B5 1")
-        chip.say("pin D2 1")
-        host.expect(Answered)
-        chip.say("pin D2 0")
-        trigger = host.expect(Trigger)
-        host.bridge.answer(trigger.nonce, trigger.id)
-        assert chip.expect("PIN B5 0")
-        chip.say("pin D2 1")
-        host.expect(Answered)
+        assert host.expect(Up, seconds=20).peer
+        for known in (True, False):
+            trigger = broken(chip, host)
+            host.bridge.answer(trigger.nonce, trigger.id, concept=0, score=0.9, known=0.9, is_known=known)
+            assert chip.expect(f"PIN B5 {int(known)}")
+            host.expect(Answered)
+
+
+def test_the_sketch_moves_its_servo(chip):
+    if chip.kind == "bare":
+        pytest.skip("the bare firmware has no servo")
+    with Host(chip.port) as host:
+        host.expect(Up, seconds=20)
+        places = []
+        for concept in (0, 1):
+            trigger = broken(chip, host)
+            host.bridge.answer(trigger.nonce, trigger.id, concept=concept, score=0.9, known=0.9, is_known=True)
+            host.expect(Answered)
+            places.append(chip.register(0x88) + 256 * chip.register(0x89))  # OCR1A, half microseconds
+        assert places == [2 * 1472 - 1, 2 * 544 - 1], "90 degrees and 0"
 
 
 def test_the_chip_survives_garbage_at_full_speed(chip):
@@ -175,11 +208,21 @@ def test_the_chip_survives_garbage_at_full_speed(chip):
     os.close(noise)
     with Host(chip.port) as host:
         host.expect(Up, seconds=20)
-        chip.say("pin D2 0")
-        trigger = host.expect(Trigger)
+        trigger = broken(chip, host)
         host.bridge.answer(trigger.nonce, trigger.id)
         assert not host.expect(Answered).stale
-        chip.say("pin D2 1")
+
+
+def test_the_chip_takes_all_a_host_says_at_full_speed_without_losing_a_byte(chip):
+    with Host(chip.port) as host:
+        host.expect(Up, seconds=20)
+        before = chip.stats()["overruns"]
+        for key in range(100):
+            host.bridge.configure(key, 0)
+        for _ in range(100):
+            host.expect(Acknowledged, name="CONFIG")
+        assert chip.stats()["overruns"] == before
+        assert host.bridge.counts()["resent"] == 0
 
 
 def test_the_chip_is_another_session_after_a_reset(chip):
@@ -187,3 +230,50 @@ def test_the_chip_is_another_session_after_a_reset(chip):
         before = host.expect(Up, seconds=20).nonce
         chip.say("reset")
         assert host.expect(Up, seconds=20, restarted=True).nonce != before
+
+
+def test_an_answer_reaches_the_chip_after_its_cable_was_pulled_out_and_plugged_in(tmp_path):
+    link = tmp_path / "ttyTest"
+    with Board(str(building.simulator()), str(building.avr()), "--link", str(link)) as chip, Host(str(link)) as host:
+        host.expect(Up, seconds=20)
+        trigger = broken(chip, host)
+        chip.say("unplug")
+        host.expect(PortState, open=False)
+        host.bridge.answer(trigger.nonce, trigger.id, concept=0, score=1, known=1, is_known=True)
+        chip.say("plug")
+        assert chip.expect("PIN B5 1", seconds=20)
+        assert not host.expect(Answered, seconds=20).stale
+
+
+def test_the_link_and_its_stack_leave_most_of_the_chip_to_the_sketch(chip):
+    with Host(chip.port) as host:
+        host.expect(Up, seconds=20)
+        trigger = broken(chip, host)
+        host.bridge.answer(trigger.nonce, trigger.id)
+        host.expect(Answered)
+        assert chip.stats()["ram_free"] > 1024
+
+
+def test_the_simulated_chip_loses_bytes_where_the_real_one_would(tmp_path):
+    """Its receiver holds 3 bytes; a firmware that looks once in a millisecond misses most of 12 a millisecond."""
+    source = tmp_path / "slow.c"
+    source.write_text(
+        "#include <avr/io.h>\n#include <util/delay.h>\nint main(void) { UBRR0 = 16; UCSR0A = 1 << U2X0;\n"
+        "UCSR0B = 1 << RXEN0 | 1 << TXEN0; for (;;) { _delay_ms(1); if (UCSR0A & 1 << RXC0) UDR0 = UDR0; } }\n"
+    )
+    building.needs("avr-gcc", "gcc-avr avr-libc")
+    subprocess.run([*building.AVR, str(source), "-o", str(tmp_path / "slow.elf")], check=True)
+    with Board(str(building.simulator()), str(tmp_path / "slow.elf")) as slow:
+        line = os.open(slow.port, os.O_WRONLY | os.O_NOCTTY)
+        os.write(line, bytes(200))
+        assert slow.expect("OVERRUN")
+        os.close(line)
+
+
+def broken(chip, host):
+    """The trigger of a beam that is broken for a moment."""
+    chip.say("pin D2 0")
+    trigger = host.expect(Trigger)
+    chip.say("pin D2 1")
+    time.sleep(0.05)  # longer than contacts bounce
+    return trigger

@@ -14,6 +14,7 @@
 #define HELLO_GAP 50u
 #define LONG_AGO 10000u
 #define NAME_SIZE 24
+#define LEAST_PAYLOAD 32
 
 /* --- numbers ---------------------------------------------------------------------------------------------------- */
 
@@ -225,6 +226,7 @@ static void hello(struct edge_link *link, const uint8_t *payload, uint16_t size)
 {
     struct edge_pending *one;
     uint32_t nonce, known;
+    uint16_t room;
     if (size < EDGE_SIZEOF_HELLO) {
         return;
     }
@@ -241,6 +243,8 @@ static void hello(struct edge_link *link, const uint8_t *payload, uint16_t size)
         return;
     }
     link->heard = link->now;
+    room = edge_get16(payload + EDGE_HELLO_MAX_PAYLOAD);
+    link->payload = room > EDGE_MAX_PAYLOAD ? EDGE_MAX_PAYLOAD : room < LEAST_PAYLOAD ? LEAST_PAYLOAD : room;
     if (nonce != link->peer_nonce) {
         link->state = EDGE_SEARCHING;
         link->peer_nonce = nonce;
@@ -513,6 +517,7 @@ void edge_link_init(struct edge_link *link, const struct edge_callbacks *callbac
     link->context = context;
     link->nonce = nonce ? nonce : 1;
     link->name = name ? name : "";
+    link->payload = LEAST_PAYLOAD;
     link->hello_wait = HELLO_FIRST;
     look_at_clock(link);
     link->hello_due = link->now;
@@ -541,21 +546,28 @@ void edge_link_log(struct edge_link *link, uint8_t level, const char *text)
     if (link->state != EDGE_UP) {
         return;
     }
-    length = length > EDGE_MAX_PAYLOAD - EDGE_SIZEOF_LOG ? EDGE_MAX_PAYLOAD - EDGE_SIZEOF_LOG : length;
+    length = length >= link->payload ? (size_t)link->payload - EDGE_SIZEOF_LOG : length;
     begin(head, EDGE_LOG, 0, 0, link->nonce ^ link->peer_nonce);
     head[HEADER + EDGE_LOG_LEVEL] = level;
     put_parts(link, head, sizeof head, (const uint8_t *)text, (uint16_t)length);
 }
 
+uint8_t *edge_link_room(struct edge_link *link)
+{
+    next_out(link); /* triggers come first, or a long picture would hold them up */
+    return link->out_type ? NULL : link->out;
+}
+
 bool edge_link_send(struct edge_link *link, uint8_t type, const uint8_t *payload, uint16_t size)
 {
-    if (link->out_type || size > EDGE_MAX_PAYLOAD) {
+    uint8_t *room = edge_link_room(link);
+    if (!room || size > link->payload) {
         return false;
     }
+    memmove(room, payload, size); /* it may have been written there */
     link->out_type = type;
     link->out_size = size;
     link->out_fresh = true;
-    memcpy(link->out, payload, size);
     return true;
 }
 

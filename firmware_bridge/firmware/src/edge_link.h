@@ -119,6 +119,7 @@ struct edge_link {
     uint8_t out_type; /* 0: nothing is under way */
     bool out_fresh;   /* never sent yet */
     struct edge_pending *out_trigger; /* whose TRIGGER is under way, if one is */
+    uint16_t payload; /* bytes that both ends can take */
     uint16_t out_size;
     uint16_t out_wait;
     uint16_t out_due;
@@ -158,9 +159,15 @@ uint32_t edge_link_trigger(struct edge_link *link, uint8_t source);
 /* Tell the host something; lost when the line is bad. `level`: 10 debug, 20 info, 30 warning, 40 error. */
 void edge_link_log(struct edge_link *link, uint8_t level, const char *text);
 
-/* Send another reliable message of a board (EDGE_IMAGE_BEGIN, _CHUNK, _END); false while one is under way, or when it
- * does not fit. It is kept and sent until the host has it; edge_link_idle says when the next may come. */
+/* Send another reliable message of a board; false while one is under way or a trigger waits, or where it is longer than
+ * link->payload. It is kept, and sent until the host has it; then the next may come. edge_image.h sends pictures so. */
 bool edge_link_send(struct edge_link *link, uint8_t type, const uint8_t *payload, uint16_t size);
+
+/* Where edge_link_send would keep a payload (EDGE_MAX_PAYLOAD bytes, to be written there without a buffer of one's own),
+ * or NULL while it would refuse it. */
+uint8_t *edge_link_room(struct edge_link *link);
+
+/* True when nothing waits for the host's acknowledgement. */
 bool edge_link_idle(const struct edge_link *link);
 
 /* A nonce from whatever differs between starts: a counter in EEPROM, noise of an open analogue pin. */

@@ -20,15 +20,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "edge_link.h"
+#include "edge_image.h"
 
 struct board {
     struct edge_link link;
     int line;
-    char *picture;
-    uint32_t size, sent;
-    uint16_t image;
-    enum { NOTHING, BEGIN, CHUNKS, END } sending;
+    struct edge_image image;
+    uint8_t *picture;
 };
 
 static size_t put(void *context, const uint8_t *data, size_t size)
@@ -56,10 +54,7 @@ static void message(void *context, const struct edge_message *found)
 {
     struct board *board = context;
     uint16_t i;
-    if (found->type == EDGE_IMAGE_RESUME && edge_get16(found->payload) == board->image && board->picture) {
-        board->sent = edge_get32(found->payload + EDGE_IMAGE_RESUME_OFFSET);
-        board->sending = board->sent ? CHUNKS : BEGIN;
-    }
+    edge_image_message(&board->image, found);
     printf("message %u ", found->type);
     for (i = 0; i < found->size; i++) {
         printf("%02x", found->payload[i]);
@@ -80,38 +75,8 @@ static void load(struct board *board, const char *path)
     rewind(file);
     free(board->picture);
     board->picture = malloc((size_t)size);
-    board->size = (uint32_t)fread(board->picture, 1, (size_t)size, file);
-    board->sent = 0;
-    board->image++;
-    board->sending = BEGIN;
+    edge_image_start(&board->image, board->picture, (uint32_t)fread(board->picture, 1, (size_t)size, file));
     fclose(file);
-}
-
-/* One piece at a time: the next when the host has the one before. */
-static void feed(struct board *board)
-{
-    uint8_t payload[EDGE_MAX_PAYLOAD];
-    uint32_t room = EDGE_MAX_PAYLOAD - EDGE_SIZEOF_IMAGE_CHUNK, left = board->size - board->sent;
-    if (board->sending == NOTHING || !edge_link_idle(&board->link)) {
-        return;
-    }
-    edge_put16(payload, board->image);
-    if (board->sending == BEGIN) {
-        edge_put32(payload + EDGE_IMAGE_BEGIN_SIZE, board->size);
-        edge_put32(payload + EDGE_IMAGE_BEGIN_CRC, edge_crc32(0, (uint8_t *)board->picture, board->size));
-        edge_link_send(&board->link, EDGE_IMAGE_BEGIN, payload, EDGE_SIZEOF_IMAGE_BEGIN);
-        board->sent = 0;
-        board->sending = CHUNKS;
-    } else if (board->sending == CHUNKS && left) {
-        left = left < room ? left : room;
-        edge_put32(payload + EDGE_IMAGE_CHUNK_OFFSET, board->sent);
-        memcpy(payload + EDGE_IMAGE_CHUNK_DATA, board->picture + board->sent, left);
-        edge_link_send(&board->link, EDGE_IMAGE_CHUNK, payload, (uint16_t)(EDGE_SIZEOF_IMAGE_CHUNK + left));
-        board->sent += left;
-    } else {
-        edge_link_send(&board->link, EDGE_IMAGE_END, payload, EDGE_SIZEOF_IMAGE_END);
-        board->sending = NOTHING;
-    }
 }
 
 static const struct edge_callbacks callbacks = {put, ms, answer, message};
@@ -180,7 +145,7 @@ int main(int count, char **arguments)
             line[got] = 0;
             going = got ? command(&board, line) : 0;
         }
-        feed(&board);
+        edge_image_poll(&board.image, &board.link);
         edge_link_poll(&board.link);
         if (state != board.link.state) {
             printf("state %d\n", state = board.link.state);

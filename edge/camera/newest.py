@@ -49,6 +49,7 @@ class Camera:
         self._number = 0
         self.dropped = 0
         """Pictures that were replaced by newer ones before anybody took them."""
+        self._listeners: list[Callable[[], None]] = []
         self._source: Source | None = None
         self._thread = threading.Thread(target=self._run, name="edge-camera", daemon=True)
         self._thread.start()
@@ -82,6 +83,16 @@ class Camera:
         """The newest capture, without taking it from whoever works through them."""
         with self._changed:
             return self._newest
+
+    def fresh(self, after: int) -> bool:
+        """Whether there is a capture whose number is above ``after``."""
+        with self._changed:
+            return self._has(after)
+
+    def listen(self, told: Callable[[], None]) -> None:
+        """Call ``told`` for every new capture, and at the end, from the camera's thread; it returns at once."""
+        with self._changed:
+            self._listeners.append(told)
 
     def close(self) -> None:
         """Stop reading and give the device back."""
@@ -149,7 +160,7 @@ class Camera:
         except EndOfPictures:
             with self._changed:
                 self._ended, self._state = True, "ended"
-                self._changed.notify_all()
+                self._tell()
         finally:
             with self._changed:
                 self._source = None
@@ -165,9 +176,14 @@ class Camera:
             self.dropped += not self._taken
             self._newest = Capture(picture, self._clock(), self._now(), self._number, redacted(name))  # type: ignore[arg-type]
             self._taken = False
-            self._changed.notify_all()
+            self._tell()
             if patient:
                 self._changed.wait_for(lambda: self._taken or self._closing)
+
+    def _tell(self) -> None:
+        self._changed.notify_all()
+        for told in self._listeners:
+            told()
 
     def _say(self, text: str, level: int | None) -> None:
         with self._changed:

@@ -20,6 +20,7 @@ from edge.store.records import NewVersion
 from edge.types import Finding
 
 KEEP_REMOVED = timedelta(days=30)
+_MOST_MARKS = 500
 
 
 class Store:
@@ -116,6 +117,44 @@ class Store:
             for model, version in (pins or {}).items():
                 connection.execute("UPDATE models SET pinned = ? WHERE name = ?", (version, model))
         return True
+
+    def discard(self, source: str, *, keep: int | None, most_bytes: int | None, since: datetime | None) -> int:
+        """Let go, for good and at once, of the oldest inputs of a source that nobody has annotated.
+
+        Until at most ``keep`` of them are left, with ``most_bytes`` in all, none added before ``since``; removed ones
+        too. Returns how many. What was ever annotated stays.
+        """
+        rows = self._database.rows(
+            "SELECT number, sha256, media_type, size, added_at FROM inputs WHERE source = ? "
+            "AND NOT EXISTS (SELECT 1 FROM annotations WHERE input = number) ORDER BY number DESC",
+            (source,),
+        )
+        limit = None if since is None else since.isoformat(timespec="microseconds")
+        total, gone = 0, []
+        for place, row in enumerate(rows):
+            total += row[3]
+            over = (keep is not None and place >= keep) or (most_bytes is not None and total > most_bytes)
+            if over or (limit is not None and row[4] < limit):
+                gone.append(row)
+        if not gone:
+            return 0
+        with translated(), self._blobs.sweeping():
+            with self._database.write() as connection:
+                connection.executemany(
+                    "DELETE FROM inputs WHERE number = ? AND NOT EXISTS "
+                    "(SELECT 1 FROM annotations WHERE input = inputs.number)",
+                    [(row[0],) for row in gone],
+                )
+                marks = ",".join("?" * min(len(gone), _MOST_MARKS))
+                said = f"SELECT 1 FROM changes WHERE input IN ({marks}) LIMIT 1"
+                # what was said of one and taken back may still have to be taken out of statistics: they start anew
+                if len(gone) > _MOST_MARKS or self._database.row(said, [row[0] for row in gone]):
+                    last = str(self.inputs.last_change())
+                    connection.execute("INSERT OR REPLACE INTO settings VALUES ('purged', ?)", (last,))
+            for _, sha256, media_type, *_ in gone:
+                if not self._database.row("SELECT 1 FROM inputs WHERE sha256 = ?", (sha256,)):
+                    self.inputs.blob_path(sha256, media_type).unlink(missing_ok=True)
+        return len(gone)
 
     def now(self) -> datetime:
         """The time by the store's clock."""

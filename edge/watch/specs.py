@@ -68,7 +68,7 @@ class Spec:
 
 
 def spec(text: str, *, whole: tuple[str, ...] = ()) -> Spec:
-    """Take a spec apart. Names in ``whole`` take the rest as it is: a ``?`` in it is no option. Raises InvalidArgument."""
+    """Take a spec apart. Names in ``whole`` take the rest as it is, ``?`` and all. Raises InvalidArgument."""
     name, _, rest = text.partition(":")
     name = name.strip()
     if name in ("mqtt", "mqtts") and rest.startswith("//"):

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from edge.engine import Engine, Model
@@ -26,6 +26,9 @@ from edge.faces.api.options import Options
 from edge.faces.api.requests import at, text
 from edge.faces.api.statuses import INTERNAL, MISSING, THROTTLED, Answer, Refused, answer, refusal
 from edge.faces.api.statuses import SCOPES as NO_SCOPE
+
+if TYPE_CHECKING:
+    from edge.watch.runner import Watch
 
 __all__ = ["ROUTES", "RPCS", "Answer", "Caller", "Core", "Gate", "Rpc"]
 
@@ -176,6 +179,8 @@ class Core:
         self._fetcher = Fetcher(self)
         self.decoders = ThreadPoolExecutor(2, thread_name_prefix="edge-decode")
         self.cameras = Cameras(self.options.cameras)
+        self.watch: Watch | None = None
+        """Camera loops that run in this process."""
         self._models: dict[str, Model] = {}
 
     def call(self, rpc: str, request: Mapping[str, Any], caller: Caller, req_id: str | None = None) -> Answer:

@@ -35,7 +35,7 @@ class Metrics:
         """All of it, with what there is in the store now."""
         with self._guard:
             lines = [*self._requests(), *self._durations()]
-        return "\n".join([*lines, *_state(core)]) + "\n"
+        return "\n".join([*lines, *_loops(core), *_state(core)]) + "\n"
 
     def _requests(self) -> Iterator[str]:
         yield "# HELP edge_requests_total Answers by RPC and status code."
@@ -53,6 +53,25 @@ class Metrics:
                 yield f'edge_request_seconds_bucket{{rpc="{rpc}",le="{bound}"}} {total}'
             yield f'edge_request_seconds_sum{{rpc="{rpc}"}} {float(self._seconds[rpc]):.6f}'
             yield f'edge_request_seconds_count{{rpc="{rpc}"}} {total}'
+
+
+def _loops(core: Core) -> Iterator[str]:
+    """Counters of the camera loops that run in this process."""
+    if core.watch is None:
+        return
+    found = {loop.name: loop.counters for loop in core.watch.loops}
+    for name in ("captures", "triggers", "predictions", "actions", "drops", "failures"):
+        yield f"# HELP edge_watch_{name}_total What camera loops did."
+        yield f"# TYPE edge_watch_{name}_total counter"
+        for loop, counters in found.items():
+            yield f'edge_watch_{name}_total{{loop="{loop}"}} {getattr(counters, name)}'
+    yield "# HELP edge_watch_seconds From a trigger to its last action."
+    yield "# TYPE edge_watch_seconds gauge"
+    for loop, counters in found.items():
+        for share in (0.5, 0.99):
+            value = counters.latencies.percentile(share)
+            if value is not None:
+                yield f'edge_watch_seconds{{loop="{loop}",quantile="{share}"}} {value:.6f}'
 
 
 def _state(core: Core) -> Iterator[str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from edge.engine import Engine
     from edge.faces.api.core import Core
     from edge.faces.api.tls import Keeper
+    from edge.watch.config import WatchConfig
 
 HOUR = 3600.0
 _IDLE = 60.0
@@ -40,8 +41,12 @@ class Listening:
     notes: tuple[str, ...] = ()
 
 
-def serve(engine: Engine, options: Options, ready: Callable[[Listening], None]) -> None:
+def serve(
+    engine: Engine, options: Options, ready: Callable[[Listening], None], loops: WatchConfig | None = None
+) -> None:
     """Serve until SIGTERM or SIGINT; ``ready`` is told once it listens. The engine stays open.
+
+    ``loops``: camera loops that run meanwhile; their cameras are shown on the page.
 
     Raises InvalidArgument (others could reach a service without keys), RuntimeMissing (an extra is not installed),
     StoreUnavailable (a port is taken).
@@ -58,6 +63,8 @@ def serve(engine: Engine, options: Options, ready: Callable[[Listening], None]) 
         core = stack.enter_context(_closing(Core(engine, options)))
         grpc_port = stack.enter_context(_grpc(core, keys, options, keeper))
         core.start()
+        if loops is not None:
+            stack.enter_context(_loops(engine, core, loops))
         authority = None if keeper is None or keeper.identity.authority is None else lambda: _authority(keeper)
         app = application(core, keys, options, log=write_line, authority=authority)
         server = _server(app, options, keeper)
@@ -98,6 +105,23 @@ def _closing(thing: Any) -> Iterator[Any]:
         yield thing
     finally:
         thing.close()
+
+
+@contextmanager
+def _loops(engine: Engine, core: Core, config: WatchConfig) -> Iterator[None]:
+    """Camera loops beside the service."""
+    from edge.engine.watching import watch
+
+    running = watch(engine, config)
+    try:
+        running.start()
+        core.watch = running
+        for name, camera in running.cameras().items():
+            core.cameras.share(name, camera)
+        yield
+    finally:
+        core.watch = None
+        running.stop()
 
 
 # --- what listens ----------------------------------------------------------------------------------------------------

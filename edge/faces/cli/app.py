@@ -36,6 +36,7 @@ VERBS = {
     "export": "models",
     "backbone": "stores",
     "doctor": "stores",
+    "watch": "watching",
     "serve": "services",
     "key": "services",
     "service": "services",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ SCOPES = ("read", "predict", "write", "train")
 @click.option("--tls-key", type=click.Path(path_type=Path), help="The certificate's key.")
 @click.option("--url-alias", "aliases", multiple=True, metavar="URL=DIR", help="Read URLs that begin so from a folder.")
 @click.option("--camera", "cameras", multiple=True, metavar="[NAME=]URL", help="This device's camera, for the page.")
+@click.option("--watch", "watch_file", type=click.Path(path_type=Path), help="Run the camera loops of this watch.toml.")
 @click.option("--allow-private-urls", is_flag=True, help="Fetch pictures from this device and its network too.")
 @pass_session
 def serve(
@@ -44,6 +46,7 @@ def serve(
     tls_key: Path | None,
     aliases: tuple[str, ...],
     cameras: tuple[str, ...],
+    watch_file: Path | None,
     allow_private_urls: bool,
 ) -> None:
     """Answer Clarifai's API and show the page, until stopped.
@@ -72,7 +75,12 @@ def serve(
             options = replace(options, cameras={**options.cameras, **dict(map(_camera, cameras))})
         if no_grpc:
             options = replace(options, grpc_port=None)
-        run(engine, options, lambda where: _told(session, where))
+        loops = None
+        if watch_file is not None:
+            from edge.watch.config import WatchConfig
+
+            loops = WatchConfig.read(watch_file, os.environ)
+        run(engine, options, lambda where: _told(session, where), loops)
 
 
 def _alias(given: str) -> tuple[str, Path]:

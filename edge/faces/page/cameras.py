@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 from starlette.responses import Response
 
-from edge.errors import CameraUnavailable
+from edge.errors import CameraUnavailable, NotFound
 from edge.faces.page.asked import Asked
 
 _WAIT = 5.0
@@ -29,6 +29,19 @@ def picture(asked: Asked) -> Response:
     if capture is None:
         raise CameraUnavailable(f"the camera gives no picture: {camera.state}")
     return Response(_jpeg(capture.picture), media_type="image/jpeg", headers=_headers(capture.number))
+
+
+def ask(asked: Asked) -> dict[str, Any]:
+    """Have a camera loop look now."""
+    if asked.core.watch is None:
+        raise NotFound("no camera loops run here; start the service with --watch watch.toml")
+    asked.core.watch.ask(asked.path["loop"])
+    return {}
+
+
+def loops(asked: Asked) -> dict[str, Any]:
+    """What the camera loops did and see."""
+    return {"loops": {} if asked.core.watch is None else asked.core.watch.document()}
 
 
 def _headers(number: int) -> dict[str, str]:

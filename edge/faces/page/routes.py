@@ -81,6 +81,8 @@ RULES = (
     Rule("POST", "/export", "read", "json", pictures.export),
     Rule("GET", "/cameras", "read", "none", cameras.states),
     Rule("GET", "/cameras/{camera}/picture", "read", "none", cameras.picture),
+    Rule("GET", "/watch", "read", "none", cameras.loops),
+    Rule("POST", "/watch/{loop}/trigger", "predict", "none", cameras.ask),
     Rule("POST", "/models", "write", "json", models.create),
     Rule("GET", "/models/{model}", "read", "none", models.show),
     Rule("PATCH", "/models/{model}", "write", "json", models.change),

@@ -1,0 +1,175 @@
+"""watch: camera loops."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge.faces.cli import failures, text
+from edge.faces.cli.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from edge.watch.base import Event
+    from edge.watch.config import WatchConfig
+    from edge.watch.runner import Watch
+
+_STOP_SECONDS = 5.0
+
+
+@click.command()
+@click.argument("camera", required=False)
+@click.option("--model", metavar="MODEL", help="Whose predictions.")
+@click.option("--trigger", "triggers", multiple=True, metavar="SPEC", help="When to look (repeatable) [interval:2s].")
+@click.option("--then", "actions", multiple=True, metavar="SPEC", help="What to do (repeatable) [log].")
+@click.option("--name", metavar="NAME", help="Of the loop [default: the model's].")
+@click.option("--config", "file", type=click.Path(path_type=Path), help="Several loops, from a watch.toml.")
+@click.option("--dry-run", is_flag=True, help="Try cameras, model and actions once, and do nothing.")
+@click.option("--seconds", type=click.FloatRange(0), help="Stop after so long; default: until told to.")
+@pass_session
+def watch(
+    session: Session,
+    camera: str | None,
+    model: str | None,
+    triggers: tuple[str, ...],
+    actions: tuple[str, ...],
+    name: str | None,
+    file: Path | None,
+    dry_run: bool,
+    seconds: float | None,
+) -> int:
+    """Look through a camera, decide, act: until stopped, or until a recording ends.
+
+    CAMERA is a URL such as v4l2:///dev/video0, folder:///incoming or fake://.
+    """
+    from edge.engine.watching import watch as build
+
+    config = _config(camera, model, triggers, actions, name, file)
+    _log_to_stderr()
+    shown = _Shown(session.json)
+    with session.open() as engine:
+        running = build(engine, config, shown.event)
+        if dry_run:
+            try:
+                return _rehearse(session, running)
+            finally:
+                running.stop(0.0)
+        return _run(session, running, shown, seconds)
+
+
+def _config(
+    camera: str | None,
+    model: str | None,
+    triggers: tuple[str, ...],
+    actions: tuple[str, ...],
+    name: str | None,
+    file: Path | None,
+) -> WatchConfig:
+    from edge.watch.config import LoopConfig, WatchConfig
+
+    if file is not None:
+        if camera or model or triggers or actions or name:
+            raise click.UsageError("--config goes alone: the loops stand in the file")
+        return WatchConfig.read(file, os.environ)
+    if camera is None or model is None:
+        raise click.UsageError("give a camera and --model, or --config watch.toml")
+    loop = LoopConfig(name or _name(model), camera, model, triggers or ("interval:2s",), actions or ("log",))
+    return WatchConfig((loop,), os.environ.get("EDGE_MQTT") or None)
+
+
+def _name(model: str) -> str:
+    plain = "".join(one if one.isascii() and one.isalnum() else "-" for one in model).strip("-")
+    return plain[:64] or "loop"
+
+
+def _rehearse(session: Session, running: Watch) -> int:
+    found = running.check()
+    lines = [f"{loop}: {what}" + (f"  FAILED: {why}" if why else "") for loop, what, why in found]
+    document = {"checks": [{"loop": loop, "what": what, "failed": why} for loop, what, why in found]}
+    session.show(document, map(text.safe, lines))
+    return failures.UNAVAILABLE if any(why for _, _, why in found) else failures.DONE
+
+
+def _run(session: Session, running: Watch, shown: _Shown, seconds: float | None) -> int:
+    stop = threading.Event()
+    before = {one: signal.signal(one, lambda *_: stop.set()) for one in (signal.SIGTERM, signal.SIGINT)}
+    until = None if seconds is None else time.monotonic() + seconds
+    try:
+        running.start()
+        while not stop.is_set() and (until is None or time.monotonic() < until):
+            shown.status(running)
+            if running.wait(0.5):
+                break
+    finally:
+        running.stop(_STOP_SECONDS)
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    shown.end()
+    session.show({"loops": running.document()}, _summary(running))
+    return failures.DONE
+
+
+def _summary(running: Watch) -> list[str]:
+    rows: list[tuple[Any, ...]] = []
+    for loop in running.loops:
+        facts = loop.counters.document()
+        rows.append((loop.name, *(facts[key] for key in ("captures", "triggers", "predictions", "actions", "drops")),
+                     "-" if facts["p50_ms"] is None else f"{facts['p50_ms']:.0f}",
+                     "-" if facts["p99_ms"] is None else f"{facts['p99_ms']:.0f}"))  # fmt: skip
+    heads = ("loop", "captures", "triggers", "predictions", "actions", "drops", "p50 ms", "p99 ms")
+    return [text.safe(line) for line in text.table(rows, heads=heads, right="l r r r r r r r")]
+
+
+class _Shown:
+    """Events as JSON lines, or a line on the terminal that says how it goes."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._json = as_json
+        self._live = sys.stderr.isatty()
+        self._guard = threading.Lock()
+
+    def event(self, event: Event) -> None:
+        """An event of any loop."""
+        if self._json:
+            with self._guard:
+                sys.stdout.write(json.dumps({"event": event.document()}, ensure_ascii=False) + "\n")
+                sys.stdout.flush()
+
+    def status(self, running: Watch) -> None:
+        """One line for all loops."""
+        if not self._live:
+            return
+        parts = []
+        for loop in running.loops:
+            last = loop.last
+            seen = ", ".join(loop.decider.active) or ("-" if last is None or last.failed is None else last.failed)
+            state = "" if loop.camera.state == "open" else f" ({loop.camera.state})"
+            parts.append(f"{loop.name}: {loop.counters.predictions} looks, sees {seen}{state}")
+        line = text.safe("  |  ".join(parts))
+        width = max(20, os.get_terminal_size(sys.stderr.fileno()).columns - 1)
+        sys.stderr.write("\r\033[K" + line[:width])
+        sys.stderr.flush()
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._live:
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
+
+
+def _log_to_stderr() -> None:
+    """What loops, cameras and links have to say: once each, with what to do."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    for name in ("edge", "firmware_bridge"):
+        found = logging.getLogger(name)
+        found.addHandler(handler)
+        found.setLevel(logging.INFO)

@@ -1,0 +1,280 @@
+"""All loops of a process: built from a configuration, with links that they share, started and stopped together."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge.camera.newest import Camera
+from edge.camera.urls import CameraUrl, parse
+from edge.errors import EdgeError, InvalidArgument, NotFound
+from edge.links.mqtt import Broker
+from edge.links.serial import Asking, SerialLink
+from edge.store.files import write_durably
+from edge.types import Prediction
+from edge.watch.actions.queued import log
+from edge.watch.base import Action, Event, Trigger
+from edge.watch.catalogue import ACTIONS, LINKED_TRIGGERS, TRIGGERS, made
+from edge.watch.config import LoopConfig, WatchConfig
+from edge.watch.context import Context, Keeper
+from edge.watch.counters import Counters
+from edge.watch.loop import Loop
+from edge.watch.specs import Spec, spec
+from edge.watch.triggers import Asked
+
+_SAVE = 60.0
+_WHOLE = ("exec", "webhook")
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What a loop asks of a model: predictions, and its concepts' ids and names in its order."""
+
+    predict: Callable[[Any], Prediction]
+    names: Callable[[], Sequence[tuple[str, str]]]
+
+
+class Watch:
+    """Loops that run. ``models``: a model by name; raises NotFound. ``folder``: where state is kept over restarts."""
+
+    def __init__(
+        self,
+        config: WatchConfig,
+        models: Callable[[str], Model],
+        keeper: Keeper,
+        folder: Path,
+        *,
+        facts: Mapping[str, str] | None = None,
+        told: Callable[[Event], None] = lambda _: None,
+    ) -> None:
+        self.config, self.folder = config, folder
+        self._models, self._keeper, self._told = models, keeper, told
+        self._facts = dict(facts or {})
+        self._brokers: dict[str, Broker] = {}
+        self._serials: dict[str, SerialLink] = {}
+        self._cameras: dict[str, Camera] = {}
+        self.asked: dict[str, Asked] = {}
+        """The ``api`` trigger of a loop, by the loop's name."""
+        self.loops: list[Loop] = []
+        self._done = threading.Event()
+        self._saver: threading.Thread | None = None
+        try:
+            for one in config.loops:
+                self.loops.append(self._loop(one))
+        except BaseException:
+            self.stop(0.0)
+            raise
+
+    # --- building ------------------------------------------------------------------------------------------------
+
+    def _loop(self, config: LoopConfig) -> Loop:
+        model = self._models(config.model)
+        context = Context(
+            config.name,
+            config.model,
+            self.folder / config.name,
+            self._keeper,
+            model.names,
+            self._broker,
+            self._serial,
+            self._facts,
+        )
+        triggers = [self._trigger(one, config) for text in config.trigger for one in _several(text)]
+        actions: list[Action] = [made(ACTIONS, spec(text, whole=_WHOLE), "action", context) for text in config.then]
+        loop = Loop(config, self._camera(config.camera), triggers, actions, model.predict, told=self._told)
+        self._restore(loop)
+        return loop
+
+    def _trigger(self, text: str, config: LoopConfig) -> Trigger:
+        one = spec(text)
+        if one.name == "serial":
+            return self._serial_trigger(one)
+        if one.name == "mqtt":
+            return self._mqtt_trigger(one)
+        found: Trigger = made(TRIGGERS, one, "trigger", also=LINKED_TRIGGERS)
+        if one.name == "api" and isinstance(found, Asked):
+            self.asked[config.name] = found
+        return found
+
+    def _serial_trigger(self, one: Spec) -> Trigger:
+        """``serial:PORT?source=1``: a board's trigger, each with its own answer."""
+        one.only("source", "baud")
+        link = self._serial(one.rest, int(one.number("baud", 115_200, 300, 4_000_000)))
+        wanted = int(one.number("source", -1, 0, 255)) if "source" in one.options else None
+        trigger = Asked(source=f"serial:{one.rest}")
+
+        def told(asking: Asking, source: int) -> None:
+            if wanted in (None, source):
+                trigger.ask(asking)
+
+        link.on_trigger(told)
+        return trigger
+
+    def _mqtt_trigger(self, one: Spec) -> Trigger:
+        """``mqtt:TOPIC``, or ``mqtt://HOST/TOPIC``: any message on a topic."""
+        one.only()
+        url, topic = "", one.rest
+        if "://" in one.rest:
+            head, _, rest = one.rest.partition("://")
+            host, _, topic = rest.partition("/")
+            url = f"{head}://{host}"
+        if not topic or "#" in topic or "+" in topic:
+            raise InvalidArgument("an mqtt trigger names one topic, without wildcards, such as mqtt:door/opened")
+        trigger = Asked(source=f"mqtt:{topic}")
+        self._broker(url).subscribe(topic, lambda _: trigger.ask())
+        return trigger
+
+    def _broker(self, url: str) -> Broker:
+        wanted = url or self.config.mqtt
+        if wanted is None:
+            raise InvalidArgument('no broker is named; write mqtt://HOST, or mqtt = "mqtt://HOST" in watch.toml')
+        if wanted not in self._brokers:
+            self._brokers[wanted] = Broker(wanted)
+        return self._brokers[wanted]
+
+    def _serial(self, port: str, baud: int = 115_200) -> SerialLink:
+        if not port:
+            raise InvalidArgument("no port is named; write serial:/dev/ttyACM0")
+        if port not in self._serials:
+            name = "".join(one if one.isalnum() else "_" for one in port).strip("_")
+            self._serials[port] = SerialLink(port, journal=self.folder / "serial" / f"{name}.journal", baud=baud)
+        return self._serials[port]
+
+    def _camera(self, url: str) -> Camera:
+        """Loops that name the same camera share it."""
+        if url not in self._cameras:
+            self._cameras[url] = Camera(url, more={"bridge": self._board_camera})
+        return self._cameras[url]
+
+    def _board_camera(self, url: CameraUrl) -> Any:
+        port = parse(url.text).text.removeprefix("bridge://").partition("?")[0] or next(iter(self._serials), "")
+        return self._serial(port).camera(url)
+
+    # --- running -------------------------------------------------------------------------------------------------
+
+    def check(self) -> list[tuple[str, str, str | None]]:
+        """What each loop would do: (loop, what, why it could not or None); for a rehearsal."""
+        found: list[tuple[str, str, str | None]] = []
+        for loop in self.loops:
+            capture = loop.camera.newest(0, 10.0)
+            found.append((loop.name, f"look through {loop.camera.url}", None if capture else loop.camera.state))
+            for action in loop.actions:
+                try:
+                    found.append((loop.name, action.check(), None))
+                except (EdgeError, OSError) as error:
+                    found.append((loop.name, action.name, str(error)))
+            if capture is not None:
+                found.append(self._rehearsed(loop, capture.picture))
+        return found
+
+    def _rehearsed(self, loop: Loop, picture: Any) -> tuple[str, str, str | None]:
+        try:
+            prediction = self._models(loop.config.model).predict(picture)
+        except EdgeError as error:
+            return loop.name, f"ask {loop.config.model}", str(error)
+        best = prediction.concepts[0] if prediction.concepts else None
+        seen = "nothing" if best is None else f"{best.name or best.id} {best.value:.2f}"
+        return loop.name, f"ask {loop.config.model}: it sees {seen}, known {prediction.known:.2f}", None
+
+    def start(self) -> None:
+        """Start every link and loop."""
+        for link in self._serials.values():
+            link.start()
+        for broker in self._brokers.values():
+            broker.start_once()
+        for loop in self.loops:
+            loop.start()
+        self._saver = threading.Thread(target=self._save_often, name="edge-watch-state", daemon=True)
+        self._saver.start()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for all recordings to end; whether they have."""
+        until = time.monotonic() + seconds
+        return all(loop.wait(max(0.0, until - time.monotonic())) for loop in self.loops)
+
+    def stop(self, seconds: float = 5.0) -> None:
+        """Stop loops, actions, links and cameras, in this order; what is queued has ``seconds``."""
+        self._done.set()
+        for loop in self.loops:
+            loop.stop(seconds)
+            self._save(loop)
+        for link in self._serials.values():
+            link.close(min(seconds, 2.0))
+        for broker in self._brokers.values():
+            broker.close(min(seconds, 2.0))
+        for camera in self._cameras.values():
+            camera.close()
+        if self._saver is not None:
+            self._saver.join(5)
+
+    def ask(self, loop: str) -> None:
+        """Fire a loop's ``api`` trigger. Raises NotFound."""
+        if loop not in self.asked:
+            names = ", ".join(sorted(self.asked)) or "none"
+            raise NotFound(f"no loop {loop!r} has an api trigger; those that have: {names}")
+        self.asked[loop].ask()
+
+    def cameras(self) -> dict[str, Camera]:
+        """Cameras by the name of the first loop that looks through each."""
+        found: dict[str, Camera] = {}
+        for loop in self.loops:
+            if loop.camera not in found.values():
+                found[loop.name] = loop.camera
+        return found
+
+    def document(self) -> dict[str, Any]:
+        """Loops with their counters and how they are."""
+        return {
+            loop.name: {
+                **loop.counters.document(),
+                "camera": loop.camera.state,
+                "active": list(loop.decider.active),
+                "last": None if loop.last is None else loop.last.document(),
+            }
+            for loop in self.loops
+        }
+
+    # --- over restarts -------------------------------------------------------------------------------------------
+
+    def _save_often(self) -> None:
+        """Once a minute, and only what has changed: SD cards wear out."""
+        before: dict[str, int] = {}
+        while not self._done.wait(_SAVE):
+            for loop in self.loops:
+                if before.get(loop.name) != loop.counters.predictions:
+                    before[loop.name] = loop.counters.predictions
+                    self._save(loop)
+
+    def _save(self, loop: Loop) -> None:
+        state = {"active": loop.decider.state(time.monotonic()), "counters": loop.counters.kept()}
+        try:
+            write_durably(self.folder / loop.name / "state.json", json.dumps(state).encode())
+        except OSError as error:
+            log.warning("loop %s: its state cannot be kept (%s)", loop.name, error.strerror)
+
+    def _restore(self, loop: Loop) -> None:
+        try:
+            state = json.loads((self.folder / loop.name / "state.json").read_bytes())
+            loop.counters = Counters.restored(state["counters"])
+            loop.decider.resume(state["active"], time.monotonic())
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            logging.getLogger("edge.watch").warning("loop %s: its state is damaged; it starts anew", loop.name)
+
+
+def _several(text: str) -> list[str]:
+    """``motion+interval:10s``: any of them."""
+    return [one for one in text.split("+") if one] if "://" not in text else [text]
+
+
+def environment() -> Mapping[str, str]:
+    """The process's environment, for ``${NAME}`` in watch.toml."""
+    return os.environ

@@ -69,10 +69,13 @@ class Decider:
                 del self._on[one.id]
                 self._off_since[one.id] = now
                 changes.append(Change(one.id, one.name or one.id, False, one.value))
-        gone = self._on.keys() - {one.id for one in prediction.concepts}
-        for concept in sorted(gone):  # the model no longer has it
+        there = {one.id for one in prediction.concepts}
+        for concept in sorted(self._on.keys() - there):  # the model no longer has it
             del self._on[concept]
             changes.append(Change(concept, concept, False, 0.0))
+        for kept in (self._last, self._off_since):
+            for concept in kept.keys() - there:
+                del kept[concept]
         return tuple(changes)
 
     def state(self, now: float) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 _GRID = (48, 64)
 """Rows and columns that motion is looked for in: a hand is some cells, noise of a sensor averages out in one."""
+_FOLLOW = 0.1
+"""The share of a new picture in the background: what stands still for twenty pictures has become part of it."""
+_WHITE = 235
+_CONTRAST = 5
+"""Cells nearer to the middle than this say nothing about the light's gain."""
 
 
 class Interval(QuietTrigger):
@@ -27,9 +33,14 @@ class Interval(QuietTrigger):
     def __init__(self, spec: Spec) -> None:
         spec.only()
         self.every = seconds_of(spec.rest, "an interval")
-        if self.every <= 0:
-            raise InvalidArgument("an interval is longer than nothing; use each for every picture")
+        if self.every < 0.001:
+            raise InvalidArgument("an interval is at least 1ms; use each for every picture")
         self._due: float | None = None
+
+    def resume(self, age: float, now: float) -> None:
+        """Go on ``age`` seconds after the last firing of a process before this one."""
+        if 0 <= age < self.every:
+            self._due = now + self.every - age
 
     def due(self, now: float) -> list[Fired]:
         """One firing when its time has come."""
@@ -37,7 +48,7 @@ class Interval(QuietTrigger):
             self._due = now
         if now < self._due:
             return []
-        self._due = max(self._due + self.every, now)
+        self._due += self.every * (math.floor((now - self._due) / self.every) + 1)
         return [Fired("interval", now)]
 
     def next(self, now: float) -> float:
@@ -61,10 +72,11 @@ class Each(QuietTrigger):
 class Motion(QuietTrigger):
     """``motion?area=0.02&level=12&cooldown=1s&region=0.1,0.2,0.9,0.8``.
 
-    Each new picture, as 64 x 48 grey cells, is compared with a background that follows slowly (an exponential average);
-    cells that differ by more than ``level`` of 255, after the change of the whole picture's brightness was taken out,
-    have moved. It fires when they are at least ``area`` of the region (left, top, right, bottom as shares), and not
-    again for ``cooldown``. A method as old as burglar alarms; a lamp that is switched on moves nothing.
+    Each new picture, as 64 x 48 grey cells, is compared with a background that follows slowly (an exponential average,
+    a tenth of each picture). What the light did to the whole region is taken out first: a gain and an offset between
+    the two, by medians, so that what moved has no say. Cells that then differ by more than ``level`` of 255 have moved,
+    but for those that are white in one of the two, where the camera saw no more. It fires when they are at least
+    ``area`` of the region (left, top, right, bottom as shares), and not again for ``cooldown``.
     """
 
     watching = True
@@ -87,38 +99,45 @@ class Motion(QuietTrigger):
         if self._background is None or self._background.shape != cells.shape:
             self._background = cells
             return None
-        difference = cells - self._background
-        moved = np.abs(difference - np.median(difference)) > self.level
-        self._background += 0.1 * difference
+        moved = changed(self._background, cells, self.level)
+        self._background += _FOLLOW * (cells - self._background)
         if moved.mean() < self.area or now < self._quiet_until:
             return None
         self._quiet_until = now + self.cooldown
         return Fired("motion", now)
 
 
+_MOST_ASKED = 1000
+
+
 class Asked(QuietTrigger):
     """``api``: somebody asks, over the service or from a program; also what triggers from outside are made of."""
 
-    def __init__(self, spec: Spec | None = None, source: str = "api") -> None:
+    def __init__(
+        self, spec: Spec | None = None, source: str = "api", clock: Callable[[], float] = time.monotonic
+    ) -> None:
         if spec is not None:
             spec.only()
         self.source = source
+        self._clock = clock
         self._guard = threading.Lock()
-        self._asked: list[Any] = []
+        self._asked: list[tuple[float, Any]] = []
         self._wake: Callable[[], None] = lambda: None
 
-    def ask(self, reply: Any = None) -> None:
-        """Fire, from any thread."""
+    def ask(self, reply: Any = None) -> bool:
+        """Fire, from any thread; whether there was room for it. ``reply``: who waits for an answer."""
         with self._guard:
-            if len(self._asked) < 1000:
-                self._asked.append(reply)
+            room = len(self._asked) < _MOST_ASKED
+            if room:
+                self._asked.append((self._clock(), reply))
         self._wake()
+        return room
 
-    def due(self, now: float) -> list[Fired]:
-        """What was asked since the last call."""
+    def due(self, now: float) -> list[Fired]:  # noqa: ARG002
+        """What was asked since the last call, each with the moment it was."""
         with self._guard:
             asked, self._asked = self._asked, []
-        return [Fired(self.source, now, reply) for reply in asked]
+        return [Fired(self.source, at, reply) for at, reply in asked]
 
     def start(self, wake: Callable[[], None]) -> None:
         """Asking wakes the loop from now on."""
@@ -146,7 +165,7 @@ class Gpio(Asked):
         self._button.when_pressed = self._pressed
 
     def _pressed(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
         if now - self._last >= self._bounce:
             self._last = now
             self.ask()
@@ -167,6 +186,21 @@ def pin(kind: str, number: int, **options: Any) -> Any:
         return getattr(gpiozero, kind)(number, **options)
     except (gpiozero.GPIOZeroError, OSError, ImportError, ValueError) as error:
         raise HardwareMissing(f"pin {number} cannot be used ({error}); name another, or run it on a board") from error
+
+
+def changed(before: NDArray[np.float32], after: NDArray[np.float32], level: float) -> NDArray[np.bool_]:
+    """Which cells differ by more than ``level`` once the light's gain and offset are taken out."""
+    seen = (before < _WHITE) & (after < _WHITE)
+    difference = after - before
+    if not seen.any() or np.abs(difference - np.median(difference)).max() <= level:
+        return np.zeros(seen.shape, dtype=bool)  # the usual picture, in half the time
+    middle_before, middle_after = np.median(before[seen]), np.median(after[seen])
+    contrast = before - middle_before
+    firm = seen & (np.abs(contrast) > _CONTRAST)
+    gain = np.median((after[firm] - middle_after) / contrast[firm]) if firm.any() else 1.0
+    difference = after - np.clip(gain, 0.25, 4.0) * before
+    moved: NDArray[np.bool_] = (np.abs(difference - np.median(difference[seen])) > level) & seen
+    return moved
 
 
 def grey(capture: Capture) -> NDArray[np.float32]:

@@ -73,9 +73,10 @@ static void look_at_clock(struct edge_link *link)
     link->now = (uint16_t)link->callbacks->ms(link->context);
 }
 
-static bool due(uint16_t at, uint16_t when)
+/* Whether a time has come that was set at most so far ahead; also after a sketch that slept past the end of 16 bits. */
+static bool due(const struct edge_link *link, uint16_t at, uint16_t ahead)
 {
-    return (uint16_t)(at - when) < 0x8000;
+    return (uint16_t)(at - link->now - 1) >= ahead;
 }
 
 /* --- frames out ------------------------------------------------------------------------------------------------- */
@@ -366,8 +367,8 @@ static void received(struct edge_link *link, uint16_t length)
     }
     if (!link->peer_nonce || edge_get32(frame + 4) != (link->nonce ^ link->peer_nonce) ||
         link->state == EDGE_INCOMPATIBLE) {
-        if (due(link->now, (uint16_t)(link->hello_last + HELLO_GAP))) { /* of another life of either end: say who is here */
-            say_hello(link);
+        if ((uint16_t)(link->now - link->hello_last) >= HELLO_GAP) {
+            say_hello(link); /* of another life of either end: say who is here */
         }
         return;
     }
@@ -470,7 +471,7 @@ static void transmit(struct edge_link *link)
         link->sequence = (uint16_t)(link->sequence == 0xffff ? 1 : link->sequence + 1);
         link->out_wait = RESEND_FIRST;
         link->out_fresh = false;
-    } else if (!due(link->now, link->out_due)) {
+    } else if (!due(link, link->out_due, RESEND_MOST)) {
         return;
     } else {
         link->resent++;
@@ -491,7 +492,7 @@ void edge_link_poll(struct edge_link *link)
     if (link->state == EDGE_UP) {
         if ((uint16_t)(time - link->heard) > LOST) {
             search(link);
-        } else if (due(time, link->ping_due)) {
+        } else if (due(link, link->ping_due, IDLE)) {
             uint8_t payload[EDGE_SIZEOF_PING] = {0, 0, 0, 0};
             edge_put16(payload, time);
             link->ping_due = (uint16_t)(time + IDLE);
@@ -500,7 +501,7 @@ void edge_link_poll(struct edge_link *link)
     }
     if (link->state == EDGE_UP) {
         transmit(link);
-    } else if (due(time, link->hello_due)) {
+    } else if (due(link, link->hello_due, HELLO_MOST)) {
         say_hello(link);
         link->hello_due = (uint16_t)(time + link->hello_wait);
         link->hello_wait = (uint16_t)(link->hello_wait * 2u > HELLO_MOST ? HELLO_MOST : link->hello_wait * 2u);

@@ -39,6 +39,7 @@ class CBoard:
     def __init__(self, nonce):
         self.lib = ctypes.CDLL(str(building.shim()))
         self.lib.shim_new.restype = ctypes.c_void_p
+        self.lib.shim_send.restype = self.lib.shim_idle.restype = ctypes.c_bool
         self.out, self.results, self.messages = bytearray(), [], []
         self._callbacks = (
             PUT(lambda _, data, size: (self.out.extend(data[:size]), size)[1]),
@@ -167,6 +168,28 @@ def test_a_board_that_is_started_anew_calls_old_answers_stale():
     run(100)
     assert [one for one in events if isinstance(one, Answered)] == [Answered(7, 1, True)]
     assert not board.results
+
+
+@pytest.mark.parametrize("slept", [1, 33, 40, 65, 66, 100])
+def test_a_board_that_slept_says_hello_within_a_second_of_waking(slept):
+    """Its times have 16 bits: 65.5 s later it is the same time again."""
+    board = CBoard(7)
+    assert [one.type for one in frames(board.poll(0.0))] == [BY_NAME["HELLO"].number]
+    assert board.poll(0.1) == b""
+    woken = board.poll(0.25 + slept) + board.poll(1.25 + slept)
+    assert {one.type for one in frames(woken)} == {BY_NAME["HELLO"].number}
+
+
+def test_a_board_sends_no_more_than_its_host_can_take():
+    board = CBoard(7)
+    hello = {"version_min": 1, "version_max": 1, "role": 0, "nonce": 9, "peer_nonce": 7, "max_payload": 40, "name": ""}
+    board.receive(encode(Frame(1, 0, 0, 0, BY_NAME["HELLO"].pack(**hello))), 0.0)
+    board.poll(0.0)
+    board.lib.shim_log(board.board, 20, b"x" * 60)
+    [log] = frames(board.poll(0.1))
+    assert len(log.payload) == 40
+    assert not board.lib.shim_send(board.board, 0x21, bytes(41), 41)
+    assert board.lib.shim_send(board.board, 0x21, bytes(40), 40)
 
 
 @pytest.mark.parametrize("payload", [64, 1024])

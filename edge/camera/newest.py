@@ -47,6 +47,8 @@ class Camera:
         self._ended = False
         self._closing = False
         self._number = 0
+        self.patient = False
+        """Whether every picture matters: the next one is read only when the one before was taken."""
         self.dropped = 0
         """Pictures that were replaced by newer ones before anybody took them."""
         self._listeners: list[Callable[[], None]] = []
@@ -148,7 +150,7 @@ class Camera:
     def _read_all(self) -> None:
         source = open_source(self._text, self._more)
         with self._changed:
-            self._source = source
+            self._source, self.patient = source, source.patient
         try:
             while not self._closing:
                 try:

@@ -18,17 +18,20 @@ from edge.watch.specs import seconds_of
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _MAX_BYTES = 1 << 20
+WORKED_THROUGH = ("folder", "file")
+"""Cameras of which every picture is looked at, if nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoopConfig:
-    """One loop. ``trigger`` and ``then`` are specs, in words; ``max_age``: seconds that a picture may be old when a
-    trigger fires, else the next one is waited for."""
+    """One loop. ``trigger`` and ``then`` are specs, in words; without a trigger it looks every two seconds, or at every
+    picture of a folder or a recording. ``max_age``: seconds that a picture may be old when a trigger fires, else the
+    next one is waited for."""
 
     name: str
     camera: str
     model: str
-    trigger: tuple[str, ...] = ("interval:2s",)
+    trigger: tuple[str, ...] = ()
     then: tuple[str, ...] = ("log",)
     rules: Rules = field(default_factory=Rules)
     max_age: float = 0.5
@@ -36,9 +39,9 @@ class LoopConfig:
     def __post_init__(self) -> None:
         if not _NAME.match(self.name):
             raise InvalidArgument(f"a loop's name has letters, digits, - and _ only, unlike {self.name!r}")
+        scheme = parse(self.camera).scheme
         if not self.trigger:
-            raise InvalidArgument(f"loop {self.name} has no trigger; the simplest is interval:2s")
-        parse(self.camera)
+            object.__setattr__(self, "trigger", ("each" if scheme in WORKED_THROUGH else "interval:2s",))
 
 
 @dataclass(frozen=True, slots=True)

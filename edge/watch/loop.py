@@ -18,6 +18,7 @@ from edge.watch.base import Action, Change, Event, Fired, Trigger
 from edge.watch.config import LoopConfig
 from edge.watch.counters import Counters
 from edge.watch.decision import Decider
+from edge.watch.said import Said
 
 log = logging.getLogger("edge.watch")
 _MOST_WAIT = 1.0
@@ -55,17 +56,12 @@ class Loop:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._number = 0
-        self._said: dict[str, str] = {}
+        self._said = Said(config.name, clock)
         self._thread: threading.Thread | None = None
 
     @property
     def name(self) -> str:
         return self.config.name
-
-    @property
-    def ended(self) -> bool:
-        """Whether the camera was a recording and has been looked at to its end."""
-        return self.camera.ended or self._stop.is_set()
 
     # --- running -------------------------------------------------------------------------------------------------
 
@@ -80,16 +76,24 @@ class Loop:
         self._thread = threading.Thread(target=self._run, name=f"edge-watch-{self.name}", daemon=True)
         self._thread.start()
 
-    def stop(self, seconds: float = 5.0) -> None:
-        """Finish the look in hand, then what the actions have queued, within ``seconds`` each."""
+    def halt(self) -> None:
+        """Begin no look from now on; the one in hand is finished."""
         self._stop.set()
         self._wake.set()
         for trigger in self.triggers:
             trigger.close()
+
+    def stop(self, seconds: float = 5.0) -> None:
+        """Finish the look in hand, then what the actions have queued, within ``seconds`` in all."""
+        until = time.monotonic() + seconds
+        self.halt()
         if self._thread is not None:
             self._thread.join(seconds)
         for action in self.actions:
-            action.close(seconds)
+            try:
+                action.close(max(0.0, until - time.monotonic()))
+            except (EdgeError, OSError) as error:
+                log.warning("loop %s: %s: %s", self.name, action.name, redacted(str(error)))
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for the end of a recording; whether it has come."""
@@ -121,41 +125,49 @@ class Loop:
     # --- one turn ------------------------------------------------------------------------------------------------
 
     def step(self) -> list[Event]:
-        """Do what is due now; the events that came of it."""
-        now = self._clock()
-        fired = [one for trigger in self.triggers for one in trigger.due(now)]
-        if self._watching:
-            fired += self._seen(now)
-        self.counters.triggers += len(fired)
-        waiting = [one for one in fired if one.reply is not None]
-        others = [one for one in fired if one.reply is None]
-        self.counters.drops += max(0, len(others) - 1)
-        return [self._look(one) for one in (*waiting, *others[:1])]
+        """Do what is due now; the events that came of it.
 
-    def _seen(self, now: float) -> list[Fired]:
+        Somebody who waits gets a look of his own. Of all other triggers that came together one is looked at.
+        """
+        now = self._clock()
+        looks: list[tuple[Fired, Capture | None]] = [
+            (one, None) for trigger in self.triggers for one in trigger.due(now)
+        ]
+        if self._watching:
+            looks = [*self._seen(now), *looks]
+        self.counters.triggers += len(looks)
+        waiting = [one for one in looks if one[0].reply is not None]
+        others = [one for one in looks if one[0].reply is None]
+        self.counters.drops += max(0, len(others) - 1)
+        found = [self._look(*one) for one in (*waiting, *others[:1])]
+        return [one for one in found if one is not None]
+
+    def once(self) -> Event | None:
+        """Look now, whatever the triggers say; None where a folder has nothing new. Not while it runs."""
+        self.counters.triggers += 1
+        return self._look(Fired("once", self._clock()), None)
+
+    def _seen(self, now: float) -> list[tuple[Fired, Capture | None]]:
         capture = self.camera.newest(self._number, 0)
         if capture is None:
             return []
-        self._number = capture.number
-        self.counters.captures += 1
+        self._took(capture)
         found = [one.seen(capture, now) for one in self.triggers if one.watching]
-        return [one for one in found if one is not None]
+        return [(one, capture) for one in found if one is not None]
 
-    def _look(self, fired: Fired) -> Event:
-        capture = self._picture(fired)
-        prediction, failed = None, None
+    def _look(self, fired: Fired, capture: Capture | None) -> Event | None:
+        capture = capture or self._picture(fired)
+        if capture is None and self.camera.patient and fired.reply is None:
+            return None  # a folder without a new picture is no failure
+        failed: str | None = f"the camera gives no picture: {self.camera.state}"
+        prediction: Prediction | None = None
         changed: tuple[Change, ...] = ()
-        if capture is None:
-            failed = f"the camera gives no picture: {self.camera.state}"
+        if capture is not None:
+            prediction, failed = self._predicted(capture)
         else:
-            try:
-                prediction = self._predict(capture.picture)
-                self.counters.predictions += 1
-            except EdgeError as error:
-                failed = redacted(str(error))
+            self._said.failed("looking", str(failed), same="no picture")
         if prediction is not None:
             changed = self.decider.update(prediction, self._clock())
-        self._say("looking", failed)
         event = Event(
             self.name,
             self.config.model,
@@ -175,38 +187,48 @@ class Loop:
         self._told(event)
         return event
 
+    def _predicted(self, capture: Capture) -> tuple[Prediction | None, str | None]:
+        """What the picture shows, or why nobody knows."""
+        try:
+            found = self._predict(capture.picture)
+        except EdgeError as error:
+            failed = redacted(str(error))
+            self._said.failed("looking", failed)
+        except Exception as error:  # noqa: BLE001 a bug must not cost whoever waits his answer
+            failed = f"unexpected {type(error).__name__}: {redacted(str(error))}"
+            self._said.failed("looking", failed, error=error)
+        else:
+            self.counters.predictions += 1
+            self._said.works("looking")
+            return found, None
+        return None, failed
+
     def _picture(self, fired: Fired) -> Capture | None:
         """The newest picture, if it is new enough for this trigger; else the next one."""
-        newest = self.camera.peek()
-        if newest is not None and (newest.number == self._number or fired.at - newest.at <= self.config.max_age):
-            taken = self.camera.newest(newest.number - 1, 0)
-            newest = newest if taken is None else taken
-            if newest.number != self._number:
-                self.counters.captures += 1
-                self._number = newest.number
-            if fired.at - newest.at <= self.config.max_age or self._watching:
-                return newest
-        after = 0 if newest is None else newest.number
-        found = self.camera.newest(after, _NO_PICTURE)
+        if self.camera.patient:
+            found = self.camera.newest(self._number, 0)
+        else:
+            newest = self.camera.peek()
+            fresh = newest is not None and fired.at - newest.at <= self.config.max_age
+            after = 0 if newest is None else newest.number - fresh
+            # of several who wait, only the first waits in vain
+            found = self.camera.newest(after, max(0.0, fired.at + _NO_PICTURE - self._clock()))
         if found is not None:
-            self.counters.captures += 1
-            self._number = found.number
+            self._took(found)
         return found
+
+    def _took(self, capture: Capture) -> None:
+        if capture.number != self._number:
+            self.counters.captures += 1
+            self._number = capture.number
 
     def _act(self, event: Event) -> None:
         for action in self.actions:
             try:
                 self.counters.actions += action.act(event)
             except (EdgeError, OSError) as error:
-                self._say(action.name, redacted(str(error)))
+                self._said.failed(action.name, redacted(str(error)))
+            except Exception as error:  # noqa: BLE001 a bug in one action must not cost the others
+                self._said.failed(action.name, f"unexpected {type(error).__name__}: {error}", error=error)
             else:
-                self._say(action.name, None)
-
-    def _say(self, what: str, failed: str | None) -> None:
-        """A failure is said once, until it is another one or it is over."""
-        if failed is None:
-            if self._said.pop(what, None) is not None:
-                log.info("loop %s: %s works again", self.name, what)
-        elif self._said.get(what) != failed:
-            self._said[what] = failed
-            log.warning("loop %s: %s: %s", self.name, what, failed)
+                self._said.works(action.name)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import os
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,20 @@ from edge.links.mqtt import Broker
 from edge.links.serial import Asking, SerialLink
 from edge.store.files import write_durably
 from edge.types import Prediction
-from edge.watch.actions.queued import log
 from edge.watch.base import Action, Event, Trigger
 from edge.watch.catalogue import ACTIONS, LINKED_TRIGGERS, TRIGGERS, made
-from edge.watch.config import LoopConfig, WatchConfig
+from edge.watch.config import WORKED_THROUGH, LoopConfig, WatchConfig
 from edge.watch.context import Context, Keeper
 from edge.watch.counters import Counters
 from edge.watch.loop import Loop
 from edge.watch.specs import Spec, spec
-from edge.watch.triggers import Asked
+from edge.watch.triggers import Asked, Interval
 
+log = logging.getLogger("edge.watch")
 _SAVE = 60.0
+_LOOK = 5.0
+"""Seconds between saves of a loop's state: of its counters, and of what it sees if that has changed."""
+_TRIGGER = re.compile(rf"\+(?=(?:{'|'.join((*TRIGGERS, *LINKED_TRIGGERS))})(?:[:?+]|\Z))")
 _WHOLE = ("exec", "webhook")
 
 
@@ -53,9 +57,10 @@ class Watch:
         *,
         facts: Mapping[str, str] | None = None,
         told: Callable[[Event], None] = lambda _: None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.config, self.folder = config, folder
-        self._models, self._keeper, self._told = models, keeper, told
+        self._models, self._keeper, self._told, self._now = models, keeper, told, now
         self._facts = dict(facts or {})
         self._brokers: dict[str, Broker] = {}
         self._serials: dict[str, SerialLink] = {}
@@ -65,6 +70,7 @@ class Watch:
         self.loops: list[Loop] = []
         self._done = threading.Event()
         self._saver: threading.Thread | None = None
+        self._unsaved = ""
         try:
             for one in config.loops:
                 self.loops.append(self._loop(one))
@@ -111,8 +117,8 @@ class Watch:
         trigger = Asked(source=f"serial:{one.rest}")
 
         def told(asking: Asking, source: int) -> None:
-            if wanted in (None, source):
-                trigger.ask(asking)
+            if wanted in (None, source) and not trigger.ask(asking):  # more wait than can ever be looked at
+                link.answer(asking, concept=None, score=0.0, known=0.0, is_known=False, failed=True)
 
         link.on_trigger(told)
         return trigger
@@ -128,7 +134,11 @@ class Watch:
         if not topic or "#" in topic or "+" in topic:
             raise InvalidArgument("an mqtt trigger names one topic, without wildcards, such as mqtt:door/opened")
         trigger = Asked(source=f"mqtt:{topic}")
-        self._broker(url).subscribe(topic, lambda _: trigger.ask())
+
+        def told(_: bytes) -> None:
+            trigger.ask()
+
+        self._broker(url).subscribe(topic, told)
         return trigger
 
     def _broker(self, url: str) -> Broker:
@@ -148,10 +158,11 @@ class Watch:
         return self._serials[port]
 
     def _camera(self, url: str) -> Camera:
-        """Loops that name the same camera share it."""
-        if url not in self._cameras:
-            self._cameras[url] = Camera(url, more={"bridge": self._board_camera})
-        return self._cameras[url]
+        """Loops that name the same camera share it, but for folders and recordings: each works through all of them."""
+        key = f"{len(self._cameras)} {url}" if parse(url).scheme in WORKED_THROUGH else url
+        if key not in self._cameras:
+            self._cameras[key] = Camera(url, more={"bridge": self._board_camera})
+        return self._cameras[key]
 
     def _board_camera(self, url: CameraUrl) -> Any:
         port = parse(url.text).text.removeprefix("bridge://").partition("?")[0] or next(iter(self._serials), "")
@@ -184,15 +195,26 @@ class Watch:
         return loop.name, f"ask {loop.config.model}: it sees {seen}, known {prediction.known:.2f}", None
 
     def start(self) -> None:
-        """Start every link and loop."""
-        for link in self._serials.values():
-            link.start()
-        for broker in self._brokers.values():
-            broker.start_once()
+        """Start every link and loop. Raises what a trigger or an action cannot do without."""
+        self._start_links()
         for loop in self.loops:
             loop.start()
         self._saver = threading.Thread(target=self._save_often, name="edge-watch-state", daemon=True)
         self._saver.start()
+
+    def once(self) -> list[Event]:
+        """Instead of ``start``: every loop looks once and acts; what they saw."""
+        self._start_links()
+        for loop in self.loops:
+            for action in loop.actions:
+                action.start()
+        return [event for loop in self.loops if (event := loop.once()) is not None]
+
+    def _start_links(self) -> None:
+        for link in self._serials.values():
+            link.start()
+        for broker in self._brokers.values():
+            broker.start_once()
 
     def wait(self, seconds: float) -> bool:
         """Wait for all recordings to end; whether they have."""
@@ -200,11 +222,15 @@ class Watch:
         return all(loop.wait(max(0.0, until - time.monotonic())) for loop in self.loops)
 
     def stop(self, seconds: float = 5.0) -> None:
-        """Stop loops, actions, links and cameras, in this order; what is queued has ``seconds``."""
+        """Stop loops, actions, links and cameras, in this order; looks in hand and what is queued have ``seconds``."""
+        until = time.monotonic() + seconds
         self._done.set()
         for loop in self.loops:
-            loop.stop(seconds)
-            self._save(loop)
+            loop.halt()
+        for loop in self.loops:
+            loop.stop(max(0.0, until - time.monotonic()))
+            if self._saver is not None:
+                self._save(loop)
         for link in self._serials.values():
             link.close(min(seconds, 2.0))
         for broker in self._brokers.values():
@@ -244,37 +270,52 @@ class Watch:
     # --- over restarts -------------------------------------------------------------------------------------------
 
     def _save_often(self) -> None:
-        """Once a minute, and only what has changed: SD cards wear out."""
-        before: dict[str, int] = {}
-        while not self._done.wait(_SAVE):
+        """What is seen soon after it changed, counters once a minute, and neither without need: SD cards wear out."""
+        seen = {loop.name: loop.decider.active for loop in self.loops}
+        counted = {loop.name: (loop.counters.triggers, time.monotonic()) for loop in self.loops}
+        while not self._done.wait(_LOOK):
+            now = time.monotonic()
             for loop in self.loops:
-                if before.get(loop.name) != loop.counters.predictions:
-                    before[loop.name] = loop.counters.predictions
+                count, saved = counted[loop.name]
+                late = now - saved >= _SAVE and loop.counters.triggers != count
+                if late or loop.decider.active != seen[loop.name]:
+                    seen[loop.name] = loop.decider.active
+                    counted[loop.name] = loop.counters.triggers, now
                     self._save(loop)
 
     def _save(self, loop: Loop) -> None:
-        state = {"active": loop.decider.state(time.monotonic()), "counters": loop.counters.kept()}
+        now = time.monotonic()
+        waits = [one.next(now) for one in loop.triggers if isinstance(one, Interval)]
+        state = {
+            "active": loop.decider.state(now),
+            "counters": loop.counters.kept(),
+            "next": [(self._now() + timedelta(seconds=one)).isoformat() for one in waits],
+        }
         try:
             write_durably(self.folder / loop.name / "state.json", json.dumps(state).encode())
+            self._unsaved = ""
         except OSError as error:
-            log.warning("loop %s: its state cannot be kept (%s)", loop.name, error.strerror)
+            if self._unsaved != str(error.strerror):
+                log.warning("loop %s: its state cannot be kept (%s); make room", loop.name, error.strerror)
+            self._unsaved = str(error.strerror)
 
     def _restore(self, loop: Loop) -> None:
         try:
             state = json.loads((self.folder / loop.name / "state.json").read_bytes())
-            loop.counters = Counters.restored(state["counters"])
-            loop.decider.resume(state["active"], time.monotonic())
+            counters, active = Counters.restored(state["counters"]), dict(state["active"])
+            waits = [(datetime.fromisoformat(one) - self._now()).total_seconds() for one in state.get("next", [])]
+            loop.decider.resume(active, time.monotonic())
         except FileNotFoundError:
             return
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            logging.getLogger("edge.watch").warning("loop %s: its state is damaged; it starts anew", loop.name)
+            log.warning("loop %s: its state is damaged; it starts anew", loop.name)
+            return
+        loop.counters = counters
+        intervals = [one for one in loop.triggers if isinstance(one, Interval)]
+        for trigger, wait in zip(intervals, waits, strict=False):
+            trigger.resume(wait, time.monotonic())
 
 
 def _several(text: str) -> list[str]:
-    """``motion+interval:10s``: any of them."""
-    return [one for one in text.split("+") if one] if "://" not in text else [text]
-
-
-def environment() -> Mapping[str, str]:
-    """The process's environment, for ``${NAME}`` in watch.toml."""
-    return os.environ
+    """``interval:10s+motion``: any of them. A plus that no trigger's name follows is part of a topic or an address."""
+    return _TRIGGER.split(text)

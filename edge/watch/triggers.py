@@ -37,10 +37,10 @@ class Interval(QuietTrigger):
             raise InvalidArgument("an interval is at least 1ms; use each for every picture")
         self._due: float | None = None
 
-    def resume(self, age: float, now: float) -> None:
-        """Go on ``age`` seconds after the last firing of a process before this one."""
-        if 0 <= age < self.every:
-            self._due = now + self.every - age
+    def resume(self, wait: float, now: float) -> None:
+        """Fire after ``wait`` seconds at first, where a process before this one left off; not if that cannot be."""
+        if 0 < wait <= self.every:
+            self._due = now + wait
 
     def due(self, now: float) -> list[Fired]:
         """One firing when its time has come."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from edge.errors import InvalidArgument
 from edge.types import Prediction
@@ -78,10 +79,25 @@ class Decider:
                 del kept[concept]
         return tuple(changes)
 
-    def state(self, now: float) -> dict[str, float]:
-        """What is seen, each for how many seconds; for ``resume``."""
-        return {concept: now - since for concept, since in self._on.items()}
+    def state(self, now: float) -> dict[str, Any]:
+        """Where it is, as plain JSON values, for ``resume``: what is seen and what no longer is, each for how many
+        seconds, and the values of the last looks."""
+        return {
+            "on": {concept: round(now - since, 3) for concept, since in self._on.items()},
+            "off": {concept: round(now - since, 3) for concept, since in self._off_since.items()},
+            "last": {concept: [round(value, 4) for value in values] for concept, values in self._last.items()},
+        }
 
-    def resume(self, state: Mapping[str, float], now: float) -> None:
-        """Go on with what was seen before a restart: a door that was open is not opened again."""
-        self._on = {str(concept): now - float(age) for concept, age in state.items()}
+    def resume(self, state: Mapping[str, Any], now: float) -> None:
+        """Go on where a process before this one was: what was seen then is not seen anew.
+
+        The time between the two does not count. Raises ValueError, TypeError, KeyError, AttributeError for what
+        ``state`` never wrote.
+        """
+        on = {str(concept): now - float(age) for concept, age in state["on"].items()}
+        off = {str(concept): now - float(age) for concept, age in state["off"].items()}
+        last = {
+            str(concept): deque((float(value) for value in values), maxlen=self._rules.smoothing)
+            for concept, values in state["last"].items()
+        }
+        self._on, self._off_since, self._last = on, off, last

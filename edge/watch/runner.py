@@ -30,6 +30,8 @@ from edge.watch.specs import Spec, spec
 from edge.watch.triggers import Asked, Interval
 
 log = logging.getLogger("edge.watch")
+_FIRST_PICTURE = 10.0
+"""Seconds that a rehearsal waits for a camera: some take as long to open."""
 _SAVE = 60.0
 _LOOK = 5.0
 """Seconds between saves of a loop's state: of its counters, and of what it sees if that has changed."""
@@ -71,6 +73,7 @@ class Watch:
         self._done = threading.Event()
         self._saver: threading.Thread | None = None
         self._unsaved = ""
+        self._begun = False
         try:
             for one in config.loops:
                 self.loops.append(self._loop(one))
@@ -174,7 +177,7 @@ class Watch:
         """What each loop would do: (loop, what, why it could not or None); for a rehearsal."""
         found: list[tuple[str, str, str | None]] = []
         for loop in self.loops:
-            capture = loop.camera.newest(0, 10.0)
+            capture = loop.camera.newest(0, _FIRST_PICTURE)
             found.append((loop.name, f"look through {loop.camera.url}", None if capture else loop.camera.state))
             for action in loop.actions:
                 try:
@@ -196,6 +199,7 @@ class Watch:
 
     def start(self) -> None:
         """Start every link and loop. Raises what a trigger or an action cannot do without."""
+        self._begun = True
         self._start_links()
         for loop in self.loops:
             loop.start()
@@ -204,10 +208,14 @@ class Watch:
 
     def once(self) -> list[Event]:
         """Instead of ``start``: every loop looks once and acts; what they saw."""
+        self._begun = True
         self._start_links()
         for loop in self.loops:
             for action in loop.actions:
                 action.start()
+        until = time.monotonic() + _FIRST_PICTURE
+        while any(_opening(one) for one in self._cameras.values()) and time.monotonic() < until:
+            time.sleep(0.02)
         return [event for loop in self.loops if (event := loop.once()) is not None]
 
     def _start_links(self) -> None:
@@ -229,7 +237,7 @@ class Watch:
             loop.halt()
         for loop in self.loops:
             loop.stop(max(0.0, until - time.monotonic()))
-            if self._saver is not None:
+            if self._begun:
                 self._save(loop)
         for link in self._serials.values():
             link.close(min(seconds, 2.0))
@@ -287,7 +295,7 @@ class Watch:
         now = time.monotonic()
         waits = [one.next(now) for one in loop.triggers if isinstance(one, Interval)]
         state = {
-            "active": loop.decider.state(now),
+            "seen": loop.decider.state(now),
             "counters": loop.counters.kept(),
             "next": [(self._now() + timedelta(seconds=one)).isoformat() for one in waits],
         }
@@ -302,9 +310,9 @@ class Watch:
     def _restore(self, loop: Loop) -> None:
         try:
             state = json.loads((self.folder / loop.name / "state.json").read_bytes())
-            counters, active = Counters.restored(state["counters"]), dict(state["active"])
+            counters = Counters.restored(state["counters"])
             waits = [(datetime.fromisoformat(one) - self._now()).total_seconds() for one in state.get("next", [])]
-            loop.decider.resume(active, time.monotonic())
+            loop.decider.resume(state["seen"], time.monotonic())
         except FileNotFoundError:
             return
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -314,6 +322,11 @@ class Watch:
         intervals = [one for one in loop.triggers if isinstance(one, Interval)]
         for trigger, wait in zip(intervals, waits, strict=False):
             trigger.resume(wait, time.monotonic())
+
+
+def _opening(camera: Camera) -> bool:
+    """Whether a first picture may still come: a folder that is open and empty has none."""
+    return camera.peek() is None and not camera.ended and not (camera.patient and camera.state == "open")
 
 
 def _several(text: str) -> list[str]:

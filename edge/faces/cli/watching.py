@@ -33,6 +33,7 @@ _STOP_SECONDS = 5.0
 @click.option("--name", metavar="NAME", help="Of the loop [default: the model's].")
 @click.option("--config", "file", type=click.Path(path_type=Path), help="Several loops, from a watch.toml.")
 @click.option("--dry-run", is_flag=True, help="Try cameras, model and actions once, and do nothing.")
+@click.option("--once", is_flag=True, help="Look once, now, and act on it.")
 @click.option("--seconds", type=click.FloatRange(0), help="Stop after so long; default: until told to.")
 @pass_session
 def watch(
@@ -44,6 +45,7 @@ def watch(
     name: str | None,
     file: Path | None,
     dry_run: bool,
+    once: bool,
     seconds: float | None,
 ) -> int:
     """Look through a camera, decide, act: until stopped, or until a recording ends.
@@ -52,7 +54,10 @@ def watch(
     """
     from edge.engine.watching import watch as build
 
-    config = _config(camera, model, triggers, actions, name, file)
+    if dry_run and once:
+        raise click.UsageError("--dry-run does nothing and --once acts; give one of them")
+    # under --json every event is printed anyhow
+    config = _config(camera, model, triggers, actions or (() if session.json else ("log",)), name, file)
     _log_to_stderr()
     shown = _Shown(session.json)
     with session.open() as engine:
@@ -62,6 +67,8 @@ def watch(
                 return _rehearse(session, running)
             finally:
                 running.stop(0.0)
+        if once:
+            return _once(session, running)
         return _run(session, running, shown, seconds)
 
 
@@ -81,7 +88,7 @@ def _config(
         return WatchConfig.read(file, os.environ)
     if camera is None or model is None:
         raise click.UsageError("give a camera and --model, or --config watch.toml")
-    loop = LoopConfig(name or _name(model), camera, model, triggers or ("interval:2s",), actions or ("log",))
+    loop = LoopConfig(name or _name(model), camera, model, triggers, actions)
     return WatchConfig((loop,), os.environ.get("EDGE_MQTT") or None)
 
 
@@ -98,15 +105,24 @@ def _rehearse(session: Session, running: Watch) -> int:
     return failures.UNAVAILABLE if any(why for _, _, why in found) else failures.DONE
 
 
+def _once(session: Session, running: Watch) -> int:
+    try:
+        events = running.once()
+    finally:
+        running.stop(_STOP_SECONDS)
+    session.show({"loops": running.document()}, ())
+    return failures.UNAVAILABLE if any(one.failed for one in events) else failures.DONE
+
+
 def _run(session: Session, running: Watch, shown: _Shown, seconds: float | None) -> int:
-    stop = threading.Event()
+    stop = shown.stop
     before = {one: signal.signal(one, lambda *_: stop.set()) for one in (signal.SIGTERM, signal.SIGINT)}
     until = None if seconds is None else time.monotonic() + seconds
     try:
         running.start()
-        while not stop.is_set() and (until is None or time.monotonic() < until):
+        while not running.wait(0) and (until is None or time.monotonic() < until):
             shown.status(running)
-            if running.wait(0.5):
+            if stop.wait(0.5):
                 break
     finally:
         running.stop(_STOP_SECONDS)
@@ -135,13 +151,19 @@ class _Shown:
         self._json = as_json
         self._live = sys.stderr.isatty()
         self._guard = threading.Lock()
+        self.stop = threading.Event()
+        """Set when it is time to end: by a signal, or because nobody reads any more."""
 
     def event(self, event: Event) -> None:
         """An event of any loop."""
-        if self._json:
+        if not self._json:
+            return
+        try:
             with self._guard:
                 sys.stdout.write(json.dumps({"event": event.document()}, ensure_ascii=False) + "\n")
                 sys.stdout.flush()
+        except OSError:
+            self.stop.set()
 
     def status(self, running: Watch) -> None:
         """One line for all loops."""

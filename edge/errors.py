@@ -131,3 +131,17 @@ class CameraUnavailable(EdgeError, OSError):
 
     code = "camera_unavailable"
     kind = "unavailable"
+
+
+class RemoteUnavailable(EdgeError, ConnectionError):
+    """A remote does not answer, answers with an error of its own, or was cut off; the same may work later."""
+
+    code = "remote_unavailable"
+    kind = "unavailable"
+
+
+class RemoteRefused(EdgeError, OSError):
+    """A remote that will not do it however often it is asked: no permission, full, read-only, another one's, away."""
+
+    code = "remote_refused"
+    kind = "unavailable"

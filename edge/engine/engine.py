@@ -63,6 +63,7 @@ class Engine:
         self._learner: Learner | None = None
         self._trainer: ThreadPoolExecutor | None = None
         self._guard = Lock()
+        self._opening = Lock()
 
     @classmethod
     def open(
@@ -136,11 +137,12 @@ class Engine:
     @property
     def backbone(self) -> Backbone:
         """The open backbone. Raises BackboneChanged when its file is not the one the store was filled with."""
-        if self._backbone is None or self._backbone.card.sha256 != self.store.setting("backbone_sha256"):
-            opened = catalogue.open_backbone(self.backbone_name, self.config)
-            self._same(opened.card)
-            self._backbone, self._learner = opened, None
-        return self._backbone
+        with self._opening:  # loops that start together open it once
+            if self._backbone is None or self._backbone.card.sha256 != self.store.setting("backbone_sha256"):
+                opened = catalogue.open_backbone(self.backbone_name, self.config)
+                self._same(opened.card)
+                self._backbone, self._learner = opened, None
+            return self._backbone
 
     @property
     def card(self) -> BackboneCard:

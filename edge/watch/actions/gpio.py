@@ -53,3 +53,4 @@ class GpioAction:
         if self._output is not None:
             self._output.off()
             self._output.close()
+            self._output = None

@@ -16,6 +16,7 @@ from edge.camera.urls import redacted
 from edge.errors import InvalidArgument, StoreUnavailable
 from edge.store.files import make_folder, write_durably
 from edge.watch.actions import worth_saying
+from edge.watch.actions.queued import log
 from edge.watch.base import Event
 from edge.watch.context import Context
 from edge.watch.specs import Spec
@@ -59,7 +60,7 @@ class WebhookAction:
         self._thread.start()
 
     def act(self, event: Event) -> bool:
-        """Queue an event, durably. Raises StoreUnavailable (the disk is full); also for what could not be delivered."""
+        """Queue an event, durably. Raises StoreUnavailable (the disk is full)."""
         if worth_saying(event):
             name = f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.json"
             try:
@@ -68,8 +69,6 @@ class WebhookAction:
                 raise StoreUnavailable(f"an event cannot be queued ({error.strerror}); make room") from error
             with self._changed:
                 self._changed.notify_all()
-        if self.failed is not None:
-            raise StoreUnavailable(self.failed)
         return worth_saying(event)
 
     def close(self, seconds: float) -> None:
@@ -111,16 +110,22 @@ class WebhookAction:
         except FileNotFoundError:
             return True
         except (OSError, http.client.HTTPException, ValueError) as error:
-            self.failed = f"{redacted(self._url)} does not answer ({redacted(str(error))}); events wait on disk"
+            self._say(f"{redacted(self._url)} does not answer ({redacted(str(error))}); events wait on disk")
             return False
         if status >= 300 and status not in _GIVE_UP:
-            self.failed = f"{redacted(self._url)} answers {status}; events wait on disk"
+            self._say(f"{redacted(self._url)} answers {status}; events wait on disk")
             return False
         path.unlink(missing_ok=True)
-        self.failed = (
-            f"{redacted(self._url)} refuses events with {status}; check its address" if status >= 300 else None
-        )
+        self._say(f"{redacted(self._url)} refuses events with {status}; check its address" if status >= 300 else None)
         return True
+
+    def _say(self, failed: str | None) -> None:
+        """Once, until it is another failure or over."""
+        if failed is not None and failed != self.failed:
+            log.warning("webhook: %s", failed)
+        elif failed is None and self.failed is not None:
+            log.info("webhook works again")
+        self.failed = failed
 
     def _post(self, data: bytes, key: str) -> int:
         headers = {"Content-Type": "application/json", "Idempotency-Key": key, "User-Agent": "edge-concepts"}

@@ -156,12 +156,13 @@ def test_a_trigger_goes_between_the_pieces_of_a_picture(board, tmp_path):
 
 
 def test_a_picture_goes_on_where_it_stopped_when_the_host_is_closed_and_comes_again(board, tmp_path):
-    data = os.urandom(60_000)
+    data = os.urandom(500_000)
     (tmp_path / "picture").write_bytes(data)
     with Host(board.port) as host:
         host.expect(Up)
         board.say(f"image {tmp_path / 'picture'}")
-        time.sleep(0.05)
+        board.say("trigger 0")
+        host.expect(Trigger, before=Image)
     with Host(board.port) as host:
         assert host.expect(Image, seconds=30).data == data
 
@@ -217,10 +218,12 @@ def test_the_chip_takes_all_a_host_says_at_full_speed_without_losing_a_byte(chip
     with Host(chip.port) as host:
         host.expect(Up, seconds=20)
         before = chip.stats()["overruns"]
-        for key in range(100):
+        for key in range(50):
             host.bridge.configure(key, 0)
-        for _ in range(100):
-            host.expect(Acknowledged, name="CONFIG")
+        host.bridge.set_concepts(["as long a name as one frame of the board can carry, and then some"] * 50)
+        for name in ("CONFIG", "CONCEPTS"):
+            for _ in range(50):
+                host.expect(Acknowledged, name=name)
         assert chip.stats()["overruns"] == before
         assert host.bridge.counts()["resent"] == 0
 

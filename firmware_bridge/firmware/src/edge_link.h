@@ -70,8 +70,8 @@ struct edge_message {
 };
 
 struct edge_callbacks {
-    /* Write bytes to the line; returns how many were taken. Should take a whole frame (EDGE_FRAME_SIZE + 3): what is not
-     * taken is lost, and sent again later. */
+    /* Write bytes to the line; returns how many were taken. Where there is no room it had better wait for some: what is
+     * not taken is lost with its frame, and sent again later. At most EDGE_FRAME_SIZE + 3 bytes at once, and 255. */
     size_t (*put)(void *context, const uint8_t *data, size_t size);
     /* Milliseconds since the start; may wrap around. */
     uint32_t (*ms)(void *context);

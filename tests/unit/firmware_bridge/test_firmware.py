@@ -242,6 +242,27 @@ def test_the_example_sketch_compiles_for_the_uno_without_a_warning(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_the_pico_board_compiles_without_a_warning(tmp_path):
+    """Against the signatures of its SDK that it uses."""
+    building.needs("cc", "gcc")
+    folders = (f"-I{building.HERE / 'pico'}", f"-I{building.FIRMWARE / 'src'}")
+    source = building.FIRMWARE / "ports" / "pico" / "board.c"
+    strict = [one for one in building.STRICT if one != "-std=c99"]
+    command = ["cc", "-std=gnu11", *strict, *folders, "-DEDGE_MAX_PAYLOAD=1024", "-c", str(source)]
+    done = subprocess.run([*command, "-o", str(tmp_path / "o")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_sources_have_no_globals_and_no_heap(tmp_path):
+    building.needs("cc", "gcc")
+    for source in building.LIBRARY:
+        subprocess.run(["cc", "-std=c99", "-Os", "-c", str(source), "-o", str(tmp_path / "o")], check=True)
+        symbols = subprocess.run(["nm", tmp_path / "o"], capture_output=True, text=True, check=True).stdout
+        kinds = {line.split()[-1]: line.split()[-2] for line in symbols.splitlines()}
+        assert not [name for name, kind in kinds.items() if kind in "bBdDC"]
+        assert not {"malloc", "calloc", "realloc", "free"} & kinds.keys()
+
+
 def test_the_library_folder_is_one_the_arduino_ide_accepts():
     lines = (building.FIRMWARE / "library.properties").read_text().splitlines()
     facts = dict(line.split("=", 1) for line in lines)

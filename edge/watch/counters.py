@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 _FIRST, _RATIO, _COUNT = 1e-4, 1.1, 150  # 0.1 ms to 160 s in steps of a tenth
@@ -70,8 +70,12 @@ class Counters:
     @classmethod
     def restored(cls, table: Mapping[str, Any]) -> Counters:
         """What ``kept`` wrote; anything else counts from 0."""
-        known = asdict(cls(latencies=None))  # type: ignore[arg-type]
-        numbers = {name: value for name, value in table.items() if name in known and type(value) is int and value >= 0}
+        known = {one.name for one in fields(cls)} - {"latencies"}
+        numbers = {name: value for name, value in table.items() if name in known and _is_count(value)}
         kept = table.get("latencies")
-        counts = kept if isinstance(kept, dict) and all(type(one) is int for one in kept.values()) else {}
+        counts = kept if isinstance(kept, dict) and all(map(_is_count, kept.values())) else {}
         return cls(**numbers, latencies=Latencies(counts))
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0

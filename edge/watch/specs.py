@@ -11,9 +11,9 @@ from urllib.parse import parse_qsl
 from edge.camera.urls import redacted
 from edge.errors import InvalidArgument
 
-_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\Z")
+_TIME = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)?\Z")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?)B?\Z")
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kMG]?)B?\Z")
 _BYTES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 
 
@@ -69,8 +69,8 @@ class Spec:
 
 def spec(text: str, *, whole: tuple[str, ...] = ()) -> Spec:
     """Take a spec apart. Names in ``whole`` take the rest as it is, ``?`` and all. Raises InvalidArgument."""
-    name, _, rest = text.partition(":")
-    name = name.strip()
+    name = re.split(r"[:?]", text, maxsplit=1)[0].strip()
+    rest = text.strip()[len(name) :].removeprefix(":")
     if name in ("mqtt", "mqtts") and rest.startswith("//"):
         name, rest = "mqtt", text
     options: dict[str, str] = {}

@@ -153,7 +153,10 @@ class Gpio(Asked):
         if not spec.rest.isdecimal() or int(spec.rest) > 1000:
             raise InvalidArgument(f"gpio takes the number of a pin, such as gpio:17, not {spec.rest!r}")
         self._pin = int(spec.rest)
-        self._up = spec.options.get("pull", "up") != "down"
+        pull = spec.options.get("pull", "up")
+        if pull not in ("up", "down"):
+            raise InvalidArgument(f"pull={pull} of gpio is up or down")
+        self._up = pull == "up"
         self._bounce = spec.seconds("bounce", 0.05)
         self._button: Any = None
         self._last = float("-inf")

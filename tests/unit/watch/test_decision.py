@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -104,7 +105,7 @@ def test_every_change_was_held_by_as_many_looks_as_are_asked_for(rules, values):
 def test_a_concept_comes_and_goes_in_turn_and_stays_as_long_as_asked(rules, values):
     found = changes(rules, values)
     assert [on for _, on in found] == [place % 2 == 0 for place in range(len(found))]
-    assert all(after[0] - before[0] >= rules.hold for before, after in zip(found, found[1:], strict=False))
+    assert all(after[0] - before[0] >= rules.hold for before, after in pairwise(found))
 
 
 @given(st.integers(2, 6), st.lists(st.booleans(), max_size=60))

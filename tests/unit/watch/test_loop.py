@@ -241,7 +241,7 @@ def test_an_action_that_fails_is_said_once_and_the_others_act(rig, caplog, error
     class Broken(Noted):
         name = "broken"
 
-        def act(self, event):
+        def act(self, event):  # noqa: ARG002
             raise error
 
     whole = Noted()
@@ -260,7 +260,7 @@ def test_actions_are_closed_within_the_time_there_is(rig):
 
 def test_an_action_that_cannot_be_closed_does_not_keep_the_others_open(rig):
     class Stuck(Noted):
-        def close(self, seconds):
+        def close(self, seconds):  # noqa: ARG002
             raise OSError(5, "broken")
 
     whole = Noted()

@@ -237,14 +237,16 @@ def test_a_pin_that_is_pulled_down_fires_when_it_rises(pins):
     trigger.close()
 
 
-def test_a_pin_that_is_given_back_can_be_taken_again(pins):
+@pytest.mark.usefixtures("pins")
+def test_a_pin_that_is_given_back_can_be_taken_again():
     for _ in range(2):
         trigger = Gpio(spec("gpio:17"))
         trigger.start(lambda: None)
         trigger.close()
 
 
-def test_a_pin_in_use_says_so(pins):
+@pytest.mark.usefixtures("pins")
+def test_a_pin_in_use_says_so():
     first, second = Gpio(spec("gpio:17")), Gpio(spec("gpio:17"))
     first.start(lambda: None)
     with pytest.raises(HardwareMissing, match="17"):

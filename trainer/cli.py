@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge.errors import EdgeError, Kind
+from trainer.releases.cli import release
 
 if TYPE_CHECKING:
     from edge.types import BackboneCard, Evaluation
@@ -78,7 +79,7 @@ def _fail(ctx: click.Context, message: str, code: int) -> None:
 @click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
 @click.pass_context
 def main(ctx: click.Context, as_json: bool, debug: bool) -> None:  # noqa: ARG001
-    """Make backbones and models on a workstation: export, adopt, head, evaluate, compare."""
+    """Make backbones and models on a workstation, and release them: export, adopt, head, evaluate, compare, release."""
     ctx.obj = as_json
 
 
@@ -216,6 +217,9 @@ def compare(as_json: bool, /, **options: Any) -> None:
         return
     report(result)
     click.echo("\nwrote " + ", ".join(str(file) for file in files))
+
+
+main.add_command(release)
 
 
 def _show_card(as_json: bool, card: BackboneCard, out: Path) -> None:

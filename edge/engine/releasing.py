@@ -22,11 +22,12 @@ from edge.engine.engine import RELEASED, Engine, Progress
 from edge.engine.health import golden_agreement
 from edge.engine.judging import Candidate
 from edge.engine.recomputing import fill
-from edge.errors import BadBackbone, BadRelease, Conflict, EdgeError, NotFound
+from edge.errors import BadBackbone, BadRelease, Conflict, EdgeError, InvalidArgument, NotFound
 from edge.store.failures import translated
 from edge.store.files import locked, make_folder, write_durably
 from edge.sync.releases.manifest import Release, ReleasedModel
 from edge.sync.releases.trust import Fetch, Trust
+from edge.sync.remotes.base import Remote
 from edge.types import BackboneCard
 
 Stage = Callable[[str], Progress | None]
@@ -71,6 +72,27 @@ class Releases:
         self._store = engine.store
         self.folder = engine.store.path / "releases"
         self.trust = Trust(self.folder, clock=engine.store.now)
+
+    # --- where they come from ------------------------------------------------------------------------------------
+
+    @property
+    def source(self) -> str | None:
+        """The remote that releases come from, by its name or URL."""
+        return self._store.setting("release_source")
+
+    @source.setter
+    def source(self, remote: str) -> None:
+        self._store.set_settings(release_source=remote)
+
+    def open_source(self, remote: str | None) -> Remote:
+        """Open a remote by its name or URL; None: the one that was used last. Raises InvalidArgument, RemoteRefused."""
+        from edge.sync.remotes.catalogue import open_remote, secrets_of
+
+        wanted = remote or self.source
+        if wanted is None:
+            raise InvalidArgument("no remote is named; give one with --from")
+        url = self._store.setting(f"remote:{wanted}") or wanted
+        return open_remote(url, secrets_of(self._store.path, wanted))
 
     # --- looking -------------------------------------------------------------------------------------------------
 

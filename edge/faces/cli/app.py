@@ -37,6 +37,7 @@ VERBS = {
     "backbone": "stores",
     "doctor": "stores",
     "watch": "watching",
+    "release": "releasing",
     "serve": "services",
     "key": "services",
     "service": "services",

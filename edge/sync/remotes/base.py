@@ -36,6 +36,8 @@ class Remote(Protocol):
 
     shown: str
     """The URL without its passwords."""
+    longest: float
+    """Seconds that a request may take at most; it ends as RemoteUnavailable then, where it can be ended."""
     writable: ClassVar[bool]
     lists: ClassVar[bool]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ class FolderRemote:
 
     def __init__(self, root: Path) -> None:
         self.shown = str(root)
+        self.longest = math.inf
         with self._translated():
             try:
                 self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from bisect import bisect_right
 from collections.abc import Callable
 from typing import ClassVar, Literal
@@ -62,6 +63,7 @@ class MemoryRemote:
     ) -> None:
         self.bucket = bucket if bucket is not None else Bucket()
         self.shown = shown
+        self.longest = math.inf
         self.requests: list[tuple[str, str]] = []
         self._faults = faults
         self._wire = wire

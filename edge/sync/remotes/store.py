@@ -7,6 +7,7 @@ they return. It is never used in a forked child, where its threads would hang.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -43,6 +44,7 @@ class ObjectStoreRemote:
     def __init__(self, store: Any, shown: str, *, seconds: float = _SECONDS) -> None:
         self.shown = shown
         self.seconds = seconds
+        self.longest = math.inf
         self._store = store
         self._runner = asyncio.Runner()
         self._process = os.getpid()
@@ -111,7 +113,7 @@ class ObjectStoreRemote:
     def _run(self, request: Callable[[], Awaitable[T]], key: str, size: int) -> T:
         if self._process != os.getpid():
             raise RemoteRefused(f"{self.shown} was opened by another process; open it again in this one")
-        limit = self.seconds + size / _SLOWEST
+        limit = min(self.longest, self.seconds + size / _SLOWEST)
 
         async def limited() -> T:
             return await asyncio.wait_for(_awaited(request), limit)

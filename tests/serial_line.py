@@ -94,7 +94,8 @@ class Line:
 class Simulation:
     """Boards and hosts come and go on one line; every trigger's fate is known."""
 
-    def __init__(self, seed: int, faults: Faults, *, baud: int = 115_200, journal=None) -> None:
+    def __init__(self, seed: int, faults: Faults, *, baud: int = 115_200, journal=None, board=FakeBoard) -> None:
+        self.new_board = board
         self.random = random.Random(seed)
         self.faults = faults
         self.line = Line(baud, faults, self.random)
@@ -217,7 +218,7 @@ class Simulation:
         return HostSession(self.random.randrange(1, 2**32), self.journal)
 
     def _board(self) -> FakeBoard:
-        return FakeBoard(self.random.randrange(1, 2**32))
+        return self.new_board(self.random.randrange(1, 2**32))
 
     def _wait(self, what: str) -> float:
         mean = {

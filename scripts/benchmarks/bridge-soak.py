@@ -9,6 +9,8 @@ from pathlib import Path
 
 from _common import Goal, machine, verdicts
 
+from firmware_bridge.fake import FakeBoard
+from tests.firmware.c_board import CBoard
 from tests.serial_line import Faults, Simulation
 from trainer.tables import print_table
 
@@ -18,6 +20,7 @@ def main() -> None:
     arguments.add_argument("--triggers", type=int, default=100_000)
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--journal", action="store_true", help="keep the host's journal on the real disk")
+    arguments.add_argument("--firmware", action="store_true", help="the board's end is the C code")
     asked = arguments.parse_args()
     print(machine())
     faults = Faults()
@@ -28,7 +31,8 @@ def main() -> None:
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         journal = Path(folder) / "journal" if asked.journal else None
-        tally = Simulation(asked.seed, faults, journal=journal).run(asked.triggers)
+        board = CBoard if asked.firmware else FakeBoard
+        tally = Simulation(asked.seed, faults, journal=journal, board=board).run(asked.triggers)
     rows = [(name.replace("_", " "), round(value, 1)) for name, value in vars(tally).items()]
     print_table(("what", "count"), rows)
     print(f"\n{time.perf_counter() - start:.0f} s for {tally.seconds / 3600:.1f} simulated hours")

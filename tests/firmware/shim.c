@@ -41,3 +41,12 @@ bool shim_send(struct shim *shim, uint8_t type, const uint8_t *payload, uint16_t
 }
 bool shim_idle(const struct shim *shim) { return edge_link_idle(&shim->link); }
 void shim_log(struct shim *shim, uint8_t level, const char *text) { edge_link_log(&shim->link, level, text); }
+uint32_t shim_pending(const struct shim *shim, unsigned slot) { return shim->link.pending[slot].id; }
+bool shim_taken(const struct shim *shim, uint32_t id)
+{
+    const struct edge_pending *one = shim->link.pending;
+    while (one->id != id) {
+        one++;
+    }
+    return one->taken;
+}

@@ -1,6 +1,5 @@
 """The C side beside the Python side: the same vectors, noise and answers; and random bytes by the million."""
 
-import ctypes
 import json
 import random
 import shutil
@@ -15,57 +14,10 @@ from firmware_bridge.journal import Journal
 from firmware_bridge.messages import BY_NAME
 from firmware_bridge.session import Answered, HostSession, Trigger
 from tests.firmware import building
+from tests.firmware.c_board import CBoard
+from tests.serial_line import Faults, Simulation
 
 VECTORS = json.loads((Path(__file__).parent / "vectors.json").read_text())
-
-
-class Result(ctypes.Structure):
-    _fields_ = [("trigger", ctypes.c_uint32), ("score", ctypes.c_uint16), ("known", ctypes.c_uint16),
-                ("concept", ctypes.c_uint8), ("known_flag", ctypes.c_bool), ("failed", ctypes.c_bool)]  # fmt: skip
-
-
-class Message(ctypes.Structure):
-    _fields_ = [("type", ctypes.c_uint8), ("size", ctypes.c_uint16), ("payload", ctypes.POINTER(ctypes.c_uint8))]
-
-
-PUT = ctypes.CFUNCTYPE(ctypes.c_size_t, ctypes.c_void_p, ctypes.POINTER(ctypes.c_uint8), ctypes.c_size_t)
-ANSWER = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(Result))
-MESSAGE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(Message))
-
-
-class CBoard:
-    """The C link, with the same face as ``FakeBoard``."""
-
-    def __init__(self, nonce, now=0.0):
-        self.lib = ctypes.CDLL(str(building.shim()))
-        self.lib.shim_new.restype = ctypes.c_void_p
-        self.lib.shim_send.restype = self.lib.shim_idle.restype = ctypes.c_bool
-        self.out, self.results, self.messages = bytearray(), [], []
-        self._callbacks = (
-            PUT(lambda _, data, size: (self.out.extend(data[:size]), size)[1]),
-            ANSWER(lambda _, found: self.results.append(self._result(found[0]))),
-            MESSAGE(lambda _, found: self.messages.append((found[0].type, bytes(found[0].payload[: found[0].size])))),
-        )
-        self.lib.shim_time(int(now * 1000))
-        self.board = ctypes.c_void_p(self.lib.shim_new(*self._callbacks, ctypes.c_uint32(nonce), b"fake"))
-
-    @staticmethod
-    def _result(found):
-        return found.trigger, found.concept, found.score, found.known, found.known_flag | found.failed << 1
-
-    def trigger(self, source=0):
-        return self.lib.shim_trigger(self.board, source) or None
-
-    def receive(self, data, now):
-        self.lib.shim_time(int(now * 1000))
-        self.lib.shim_receive(self.board, data, len(data))
-
-    def poll(self, now):
-        self.lib.shim_time(int(now * 1000))
-        self.lib.shim_poll(self.board)
-        out = bytes(self.out)
-        self.out.clear()
-        return out
 
 
 def frames(data):
@@ -194,7 +146,14 @@ def but_triggers(data):
 
 
 def same_results(python, c):
-    assert [(one.id, one.concept, one.score, one.known, one.flags) for one in python.results] == c.results
+    assert python.results == c.results
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_every_trigger_of_the_c_board_gets_one_answer_over_a_bad_line(seed, tmp_path):
+    tally = Simulation(seed, Faults(), journal=tmp_path / "journal", board=CBoard).run(500)
+    assert (tally.lost, tally.twice, tally.wrong) == (0, 0, 0)
+    assert min(tally.damaged, tally.host_restarts, tally.board_restarts) > 0
 
 
 def test_a_board_that_is_started_anew_calls_old_answers_stale():

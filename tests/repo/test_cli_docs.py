@@ -18,6 +18,7 @@ from edge.faces.cli import failures, main
 from edge.types import Remark, RemarkKind, Suspect
 from firmware_bridge.cli import main as bridge
 from tests.firmware.boards import SocketBoard
+from trainer.cli import main as trainer
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.+)\n((?:(?!^## ).*\n)*)", PAGE, re.M))
@@ -93,6 +94,25 @@ def served(store):
     return json.loads(line)
 
 
+def released(folder, run):
+    """What the release verbs print, of a release of this very store."""
+    run("model", "create", "walls", "--concept", "brick")
+    run("train", "walls")
+    (folder / "stick").mkdir()
+    CliRunner().invoke(trainer, ["release", "keys", str(folder / "keys"), "--root", "1"])
+    published = ["release", "publish", str(folder / "repo"), "--store", str(folder / "store")]
+    done = CliRunner().invoke(trainer, [*published, "--keys", str(folder / "keys"), "--to", str(folder / "stick")])
+    assert done.exit_code == 0, done.output
+    root = folder / "repo" / "metadata" / "1.root.json"
+    return {
+        "edge release trust": run("release", "trust", root, "--from", folder / "stick"),
+        "edge release check": run("release", "check"),
+        "edge release apply": run("release", "apply"),
+        "edge release auto": run("release", "auto"),
+        "edge release rollback": run("release", "rollback"),
+    }
+
+
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory, photographs):
     """Verb -> the JSON document it prints, each on a store where it has something to print."""
@@ -143,6 +163,7 @@ def printed(tmp_path_factory, photographs):
         "edge service install": run("service", "install", "--print"),
         "edge serve": served(folder / "store"),
     }
+    found |= released(folder, run)
     with mock.patch("edge.faces.api.unit.uninstall", return_value=Path("/etc/systemd/system/x.service")):
         found["edge service uninstall"] = run("service", "uninstall")
     with SocketBoard() as board:

@@ -30,13 +30,19 @@ def open_source(text: str, more: Mapping[str, Opener] | None = None) -> Source:
 
     Raises InvalidArgument (no such scheme, a wrong option), CameraUnavailable, RuntimeMissing (a package is needed).
     """
-    url = parse(text)
+    url = known(text, more)
     if more and url.scheme in more:
         return more[url.scheme](url)
-    name = CAMERAS.get(url.scheme)
-    if name is None:
-        known = ", ".join(sorted({*CAMERAS, *(more or ())}))
-        raise InvalidArgument(f"{url} is no camera; its scheme must be one of: {known}")
+    name = CAMERAS[url.scheme]
     module, _, attribute = name.partition(":")
     opener: Opener = getattr(import_module(module), attribute)
     return opener(url)
+
+
+def known(text: str, more: Mapping[str, Opener] | None = None) -> CameraUrl:
+    """A camera's URL whose scheme there is. Raises InvalidArgument."""
+    url = parse(text)
+    schemes = {*CAMERAS, *(more or ())}
+    if url.scheme not in schemes:
+        raise InvalidArgument(f"{url} is no camera; its scheme must be one of: {', '.join(sorted(schemes))}")
+    return url

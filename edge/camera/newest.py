@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from types import TracebackType
 
 from edge.camera.base import Capture, EndOfPictures, Source
-from edge.camera.catalogue import Opener, open_source
-from edge.camera.urls import parse, redacted
+from edge.camera.catalogue import Opener, known, open_source
+from edge.camera.urls import redacted
 from edge.errors import BadImage, EdgeError, InvalidArgument, RuntimeMissing
 
 log = logging.getLogger("edge.camera")
@@ -23,7 +23,7 @@ class Camera:
     """The newest picture of a source. Use it from any thread; close it, or use it as a context manager.
 
     The source is opened in the background, so making one never waits and never fails for a camera that is not there:
-    ``state`` says how it is, and it is tried again until it comes. Raises InvalidArgument for what is no URL.
+    ``state`` says how it is, and it is tried again until it comes. Raises InvalidArgument for what is no camera's URL.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Camera:
         back_off: tuple[float, ...] = BACK_OFF,
     ) -> None:
         self.url = redacted(url)
-        self.scheme = parse(url).scheme
+        self.scheme = known(url, more).scheme
         self._text = url
         self._more = more
         self._clock, self._now, self._back_off = clock, now, back_off

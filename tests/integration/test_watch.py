@@ -234,6 +234,15 @@ def test_a_rehearsal_says_that_a_camera_is_missing(taught):
     assert "not there" in first[2]
 
 
+def test_looking_once_through_a_camera_that_is_missing_is_a_failed_look(taught, monkeypatch):
+    monkeypatch.setattr("edge.watch.runner._FIRST_PICTURE", 0.2)
+    monkeypatch.setattr("edge.watch.loop._NO_PICTURE", 0.1)
+    made = watch(taught, WatchConfig((LoopConfig("l", "fake://?fault=missing", "colours", then=()),)))
+    (event,) = made.once()
+    made.stop(1)
+    assert "not there" in event.failed
+
+
 # --- what triggers combine to ----------------------------------------------------------------------------------------
 
 

@@ -76,6 +76,20 @@ class Adding:
 
     def stage(self, sha256: str, media_type: str, data: bytes) -> None:
         """Write bytes, unless the very same are there; durable after ``sync``."""
+        path = self._place(sha256, media_type)
+        if not _holds(path, data):
+            self.made.setdefault(sha256, path)
+            stage(path, data)
+
+    def take(self, sha256: str, media_type: str, file: Path) -> None:
+        """As ``stage`` with a durable file of the store's folder, whose sha256 was checked; it is moved."""
+        path = self._place(sha256, media_type)
+        if not path.exists():
+            self.made.setdefault(sha256, path)
+        file.replace(path)
+
+    def _place(self, sha256: str, media_type: str) -> Path:
+        """Where an image's bytes go, in a folder that is there."""
         path = self._blobs.path(sha256, media_type)
         folder = path.parent
         if folder not in self._blobs.named or not folder.is_dir():
@@ -83,9 +97,7 @@ class Adding:
             # also when another process made it: that one may have died before its name was durable
             self._folders.update(folder.parents[:2])
         self._folders.add(folder)
-        if not _holds(path, data):
-            self.made.setdefault(sha256, path)
-            stage(path, data)
+        return path
 
     def sync(self) -> None:
         """Make the names of everything staged durable."""

@@ -15,6 +15,11 @@ from edge.sync.transfer import Transfer
 
 BLOBS = "edge/1/blobs/"
 
+
+class Altered(RemoteRefused):
+    """What a remote holds is not what was sent there."""
+
+
 Moved = Callable[[int], None]
 """Called with the bytes that were just moved."""
 
@@ -71,7 +76,7 @@ def _read(path: Path, start: int, limit: int) -> bytes:
 
 
 def pieces(transfer: Transfer, sha256: str, size: int, start: int = 0) -> Iterator[bytes]:
-    """A picture's parts from byte ``start`` on, a multiple of a part. Raises NotFound, RemoteRefused (wrong length)."""
+    """A picture's parts from byte ``start`` on, a multiple of a part. Raises NotFound, Altered."""
     for number, key in enumerate(keys_of(sha256, size)):
         length = min(PART, size - number * PART)
         if number * PART < start:
@@ -89,7 +94,7 @@ def there(transfer: Transfer, sha256: str, size: int) -> bool:
     try:
         for part in pieces(transfer, sha256, size):
             digest.update(part)
-    except (NotFound, RemoteRefused):
+    except (NotFound, Altered):
         return False
     return digest.hexdigest() == sha256
 
@@ -97,7 +102,7 @@ def there(transfer: Transfer, sha256: str, size: int) -> bool:
 def fetch(transfer: Transfer, folder: Path, sha256: str, size: int, moved: Moved = lambda _: None) -> Path:
     """Get a picture into a durable file of ``folder``, which the caller then moves or removes.
 
-    What an interrupted run got is not asked for again. Raises NotFound (not there yet), RemoteRefused (altered).
+    What an interrupted run got is not asked for again. Raises NotFound (not there yet), Altered.
     """
     path = folder / sha256
     with translated():
@@ -124,5 +129,5 @@ def fetch(transfer: Transfer, folder: Path, sha256: str, size: int, moved: Moved
     return path
 
 
-def _altered(transfer: Transfer, sha256: str) -> RemoteRefused:
-    return RemoteRefused(f"picture {sha256[:12]} on {transfer.remote.shown} is not what was sent; it was left there")
+def _altered(transfer: Transfer, sha256: str) -> Altered:
+    return Altered(f"picture {sha256[:12]} on {transfer.remote.shown} is not what was sent; it was left there")

@@ -15,6 +15,7 @@ _VERSION = 1
 _CHUNK = 500
 _TABLES = """
 CREATE TABLE sent (remote TEXT, sha256 TEXT, PRIMARY KEY (remote, sha256)) WITHOUT ROWID;
+CREATE TABLE missed (turn INTEGER PRIMARY KEY, remote TEXT, sha256 TEXT, UNIQUE (remote, sha256));
 CREATE TABLE seen (remote TEXT, device TEXT, stamp TEXT, PRIMARY KEY (remote, device)) WITHOUT ROWID;
 """
 
@@ -56,14 +57,41 @@ class State:
 
     def missing(self, remote: str, digests: Sequence[str]) -> list[str]:
         """Those of some pictures that are not known to be there, in their order."""
-        there: set[str] = set()
+        return self._without("sent", remote, digests)
+
+    def not_missed(self, remote: str, digests: Sequence[str]) -> list[str]:
+        """Those of some pictures that were not asked for in vain, in their order."""
+        return self._without("missed", remote, digests)
+
+    def _without(self, table: str, remote: str, digests: Sequence[str]) -> list[str]:
+        known: set[str] = set()
         with translated():
             for start in range(0, len(digests), _CHUNK):
                 part = digests[start : start + _CHUNK]
                 marks = ",".join("?" * len(part))
-                query = f"SELECT sha256 FROM sent WHERE remote = ? AND sha256 IN ({marks})"
-                there.update(row[0] for row in self._database.execute(query, (remote, *part)))
-        return [one for one in digests if one not in there]
+                query = f"SELECT sha256 FROM {table} WHERE remote = ? AND sha256 IN ({marks})"
+                known.update(row[0] for row in self._database.execute(query, (remote, *part)))
+        return [one for one in digests if one not in known]
+
+    def miss(self, remote: str, sha256: str) -> None:
+        """Keep that a picture was not there; it is the last whose turn comes again."""
+        with translated():
+            self._database.execute(
+                "INSERT OR REPLACE INTO missed SELECT coalesce(max(turn), 0) + 1, ?, ? FROM missed", (remote, sha256)
+            )
+
+    def missed(self, remote: str, limit: int) -> list[str]:
+        """Pictures that were not there, the one that waited longest first."""
+        with translated():
+            rows = self._database.execute(
+                "SELECT sha256 FROM missed WHERE remote = ? ORDER BY turn LIMIT ?", (remote, limit)
+            )
+            return [row[0] for row in rows]
+
+    def found(self, remote: str, sha256: str) -> None:
+        """A picture was there after all."""
+        with translated():
+            self._database.execute("DELETE FROM missed WHERE remote = ? AND sha256 = ?", (remote, sha256))
 
     def sent(self, remote: str, digests: Iterable[str]) -> None:
         """Keep that pictures are there."""
@@ -89,6 +117,7 @@ class State:
         """Know nothing of a remote any more."""
         with translated():
             self._database.execute("DELETE FROM sent WHERE remote = ?", (remote,))
+            self._database.execute("DELETE FROM missed WHERE remote = ?", (remote,))
             self._database.execute("DELETE FROM seen WHERE remote = ?", (remote,))
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from edge.errors import Conflict, NotFound, RemoteRefused, RemoteUnavailable
 from edge.sync.remotes.base import Remote
+from edge.sync.transfer import Transfer
 
 MARK = "edge/1/remote.json"
 _PROBES = "edge/1/probes/"
@@ -62,8 +63,9 @@ def mark(remote: Remote) -> str:
     return read_mark(remote)
 
 
-def read_mark(remote: Remote) -> str:
+def read_mark(remote: Remote | Transfer) -> str:
     """The id of a remote. Raises NotFound (it has none), RemoteRefused (it is none of ours)."""
+    shown = remote.remote.shown if isinstance(remote, Transfer) else remote.shown
     data = remote.get(MARK, limit=_MAX_MARK)
     try:
         table = json.loads(data)
@@ -71,7 +73,7 @@ def read_mark(remote: Remote) -> str:
     except (ValueError, KeyError, TypeError):
         number, id = 1, ""
     if number != 1:
-        raise RemoteRefused(f"{remote.shown} was made by a newer release; update with: pip install -U edge-concepts")
+        raise RemoteRefused(f"{shown} was made by a newer release; update with: pip install -U edge-concepts")
     if not isinstance(id, str) or not re.fullmatch("[0-9a-f]{32}", id):
-        raise RemoteRefused(f"{MARK} of {remote.shown} is damaged; put a whole copy back, or start a new remote")
+        raise RemoteRefused(f"{MARK} of {shown} is damaged; put a whole copy back, or start a new remote")
     return id

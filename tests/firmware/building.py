@@ -14,8 +14,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 FIRMWARE = ROOT / "firmware_bridge" / "firmware"
 CACHE = ROOT / ".cache" / "firmware"
-LINK = FIRMWARE / "src" / "edge_link.c"
-LIBRARY = (LINK, FIRMWARE / "src" / "edge_image.c")
+LINK = (FIRMWARE / "src" / "edge_frame.c", FIRMWARE / "src" / "edge_link.c")
+LIBRARY = (*LINK, FIRMWARE / "src" / "edge_image.c")
 SKETCH = FIRMWARE / "examples" / "BeamSensor" / "BeamSensor.ino"
 CORE = Path("/usr/share/arduino/hardware/arduino/avr")
 
@@ -57,10 +57,11 @@ def posix() -> Path:
                            *map(str, LIBRARY)))  # fmt: skip
 
 
-def avr() -> Path:
+def avr(baud: int = 115_200) -> Path:
     """The ATmega328P's firmware."""
     needs("avr-gcc", "gcc-avr avr-libc")
-    return built("board.elf", (*AVR, str(FIRMWARE / "ports" / "avr" / "board.c"), str(LINK)))
+    board = FIRMWARE / "ports" / "avr" / "board.c"
+    return built("board.elf", (*AVR, f"-DBAUD={baud}", str(board), *map(str, LINK)))
 
 
 def arduino() -> tuple[str, ...]:
@@ -77,7 +78,7 @@ def arduino() -> tuple[str, ...]:
 def sketch() -> Path:
     """The example sketch with the Arduino core, as it would be uploaded to an Uno."""
     core, flags = CORE / "cores" / "arduino", arduino()
-    plain = map(str, (*sorted(core.glob("*.c")), *sorted(core.glob("*.S")), LINK))
+    plain = map(str, (*sorted(core.glob("*.c")), *sorted(core.glob("*.S")), *LINK))
     c = built("core.o", ("avr-gcc", *flags, "-w", "-r", "-nostdlib", *plain))
     # DECIMAL_DIG: avr-gcc 5 keeps it from C++
     cpp = ("-w", "-std=gnu++11", "-fno-exceptions", "-fno-threadsafe-statics", "-DDECIMAL_DIG=__DECIMAL_DIG__")

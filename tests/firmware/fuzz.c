@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "edge_frame.c"
 #include "edge_link.c"
 #include "edge_image.c"
 
@@ -105,6 +106,6 @@ int main(int count, char **arguments)
         edge_image_poll(&image, &link);
         edge_link_poll(&link);
     }
-    printf("%lld bytes, %u answers, %u pieces damaged\n", bytes, answers, link.damaged);
+    printf("%lld bytes, %u answers, %u pieces damaged\n", bytes, answers, link.in.damaged);
     return 0;
 }

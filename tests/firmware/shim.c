@@ -1,6 +1,7 @@
 /* The link as a shared library for tests: the caller owns nothing but a pointer. */
 #include <stdlib.h>
 
+#include "edge_frame.c"
 #include "edge_link.c"
 
 static uint32_t clock_ms;
@@ -34,7 +35,7 @@ void shim_receive(struct shim *shim, const uint8_t *data, size_t size)
 void shim_poll(struct shim *shim) { edge_link_poll(&shim->link); }
 uint32_t shim_trigger(struct shim *shim, uint8_t source) { return edge_link_trigger(&shim->link, source); }
 int shim_state(const struct shim *shim) { return shim->link.state; }
-int shim_damaged(const struct shim *shim) { return shim->link.damaged; }
+int shim_damaged(const struct shim *shim) { return shim->link.in.damaged; }
 bool shim_send(struct shim *shim, uint8_t type, const uint8_t *payload, uint16_t size)
 {
     return edge_link_send(&shim->link, type, payload, size);

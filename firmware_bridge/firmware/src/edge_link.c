@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#define HEADER 8
-#define CRC 4
 #define RELIABLE 1
 #define IDLE 1000u
 #define LOST 3500u
@@ -16,61 +14,18 @@
 #define NAME_SIZE 24
 #define LEAST_PAYLOAD 32
 
-/* --- numbers ---------------------------------------------------------------------------------------------------- */
-
-uint16_t edge_get16(const uint8_t *from)
-{
-    return (uint16_t)(from[0] | (uint16_t)(from[1] << 8));
-}
-
-uint32_t edge_get32(const uint8_t *from)
-{
-    uint32_t value = 0;
-    uint8_t at = 4;
-    while (at) {
-        value = value << 8 | from[--at];
-    }
-    return value;
-}
-
-void edge_put16(uint8_t *to, uint16_t value)
-{
-    to[0] = (uint8_t)value;
-    to[1] = (uint8_t)(value >> 8);
-}
-
-void edge_put32(uint8_t *to, uint32_t value)
-{
-    edge_put16(to, (uint16_t)value);
-    edge_put16(to + 2, (uint16_t)(value >> 16));
-}
-
-/* Bit by bit: a table would lie in RAM on an AVR, where it is no faster either. */
-uint32_t edge_crc32(uint32_t crc, const uint8_t *data, size_t size)
-{
-    crc = ~crc;
-    while (size--) {
-        uint8_t bit;
-        crc ^= *data++;
-        for (bit = 0; bit < 8; bit++) {
-            crc = crc & 1 ? crc >> 1 ^ 0xedb88320 : crc >> 1;
-        }
-    }
-    return ~crc;
-}
+/* --- small things ------------------------------------------------------------------------------------------------ */
 
 uint32_t edge_nonce(uint32_t counter, uint32_t noise)
 {
-    uint8_t bytes[4]; /* a CRC takes different counters to different numbers, far apart */
-    uint32_t nonce;
-    edge_put32(bytes, counter);
-    nonce = edge_crc32(noise, bytes, sizeof bytes);
+    /* a CRC takes different counters to different numbers, far apart; in which order their bytes are does not matter */
+    uint32_t nonce = edge_crc32(noise, (const uint8_t *)&counter, sizeof counter);
     return nonce ? nonce : 1;
 }
 
 static void look_at_clock(struct edge_link *link)
 {
-    link->now = (uint16_t)link->callbacks->ms(link->context);
+    link->now = (uint16_t)link->callbacks->ms(link->line.context);
 }
 
 /* Whether a time has come that was set at most so far ahead; also after a sketch that slept past the end of 16 bits. */
@@ -81,98 +36,18 @@ static bool due(const struct edge_link *link, uint16_t at, uint16_t ahead)
 
 /* --- frames out ------------------------------------------------------------------------------------------------- */
 
-static void begin(uint8_t *head, uint8_t type, uint8_t flags, uint16_t sequence, uint32_t tag)
-{
-    head[0] = type;
-    head[1] = flags;
-    edge_put16(head + 2, sequence);
-    edge_put32(head + 4, tag);
-}
-
-/* COBS: each zero becomes the distance to the next one, or to the end. A zero goes in front, too: what came before, cut
- * off half way, ends there. `head` is the header and a LOG's level, `tail` the rest. */
-#if EDGE_FRAME_SIZE < 254
-static void put_parts(struct edge_link *link, const uint8_t *head, uint8_t head_size, const uint8_t *tail,
-                      uint16_t tail_size)
-{
-    uint8_t line[EDGE_FRAME_SIZE + 3], *frame = line + 2, at, next, size = (uint8_t)(head_size + tail_size);
-    line[0] = 0;
-    line[1] = 0;
-    memcpy(frame, head, head_size);
-    memcpy(frame + head_size, tail, tail_size);
-    edge_put32(frame + size, edge_crc32(0, frame, size));
-    next = (uint8_t)(size + CRC + 2);
-    line[next] = 0;
-    for (at = (uint8_t)(next - 1); at > 0; at--) {
-        if (!line[at] || at == 1) {
-            line[at] = (uint8_t)(next - at);
-            next = at;
-        }
-    }
-    (void)link->callbacks->put(link->context, line, (size_t)size + CRC + 3);
-}
-#else
-/* Of a large frame a block at a time: the whole of it would not fit the stack of a Pico, which has 2 KB. */
-struct block {
-    struct edge_link *link;
-    uint8_t size;
-    bool lost; /* the line takes no more: the rest is not sent either */
-    uint8_t bytes[255];
-};
-
-static void put_block(struct block *block, uint8_t first)
-{
-    struct edge_link *link = block->link;
-    block->bytes[0] = first;
-    block->lost = block->lost || link->callbacks->put(link->context, block->bytes, block->size) < block->size;
-    block->size = 1;
-}
-
-/* Sends what was collected when a zero ends it, or when it is full and more is to come. */
-static void add(struct block *block, const uint8_t *from, uint16_t size)
-{
-    for (; size--; from++) {
-        if (block->size == 0xff) {
-            put_block(block, 0xff);
-        }
-        if (*from) {
-            block->bytes[block->size++] = *from;
-        } else {
-            put_block(block, block->size);
-        }
-    }
-}
-
-static void put_parts(struct edge_link *link, const uint8_t *head, uint8_t head_size, const uint8_t *tail,
-                      uint16_t tail_size)
-{
-    struct block block;
-    uint8_t crc[CRC];
-    edge_put32(crc, edge_crc32(edge_crc32(0, head, head_size), tail, tail_size));
-    block.link = link;
-    block.size = 1;
-    block.lost = false;
-    put_block(&block, 0);
-    add(&block, head, head_size);
-    add(&block, tail, tail_size);
-    add(&block, crc, CRC);
-    put_block(&block, block.size);
-    put_block(&block, 0);
-}
-#endif
-
 static void put_frame(struct edge_link *link, uint8_t type, uint8_t flags, uint16_t sequence, uint32_t tag,
                       const uint8_t *payload, uint16_t size)
 {
-    uint8_t head[HEADER];
-    begin(head, type, flags, sequence, tag);
-    put_parts(link, head, HEADER, payload, size);
+    uint8_t head[EDGE_HEADER_SIZE];
+    edge_frame_begin(head, type, flags, sequence, tag);
+    edge_frame_put(&link->line, head, EDGE_HEADER_SIZE, payload, size);
 }
 
 static void put(struct edge_link *link, uint8_t type, uint8_t flags, uint16_t sequence, const uint8_t *payload,
                 uint16_t size)
 {
-    put_frame(link, type, flags, sequence, link->nonce ^ link->peer_nonce, payload, size);
+    put_frame(link, type, flags, sequence, link->tag, payload, size);
 }
 
 static void acknowledge(struct edge_link *link, uint16_t sequence, uint8_t status)
@@ -249,6 +124,7 @@ static void hello(struct edge_link *link, const uint8_t *payload, uint16_t size)
     if (nonce != link->peer_nonce) {
         link->state = EDGE_SEARCHING;
         link->peer_nonce = nonce;
+        link->tag = link->nonce ^ nonce;
         link->told = false;
         for (one = link->pending; one < link->pending + EDGE_PENDING; one++) {
             one->taken = false; /* a host that was started anew may have no journal; one that has, knows them */
@@ -283,7 +159,7 @@ static uint8_t result(struct edge_link *link, const uint8_t *payload)
     found.known_flag = payload[EDGE_RESULT_FLAGS] & EDGE_FLAG_KNOWN;
     found.failed = payload[EDGE_RESULT_FLAGS] & EDGE_FLAG_FAILED;
     if (link->callbacks->answer) {
-        link->callbacks->answer(link->context, &found);
+        link->callbacks->answer(link->line.context, &found);
     }
     return EDGE_STATUS_TAKEN;
 }
@@ -320,7 +196,7 @@ static uint8_t taken(struct edge_link *link, uint8_t type, const uint8_t *payloa
     message.size = size;
     message.payload = payload;
     if (link->callbacks->message) {
-        link->callbacks->message(link->context, &message);
+        link->callbacks->message(link->line.context, &message);
     }
     return EDGE_STATUS_TAKEN;
 }
@@ -357,7 +233,7 @@ static void acknowledged(struct edge_link *link, uint16_t sequence)
 
 static void received(struct edge_link *link, uint16_t length)
 {
-    const uint8_t *frame = link->in, *payload = link->in + HEADER;
+    const uint8_t *frame = link->in.frame, *payload = link->in.frame + EDGE_HEADER_SIZE;
     uint16_t size = (uint16_t)(length - EDGE_FRAME_OVERHEAD), sequence = edge_get16(frame + 2);
     uint8_t type = frame[0];
     look_at_clock(link);
@@ -365,7 +241,7 @@ static void received(struct edge_link *link, uint16_t length)
         hello(link, payload, size);
         return;
     }
-    if (!link->peer_nonce || edge_get32(frame + 4) != (link->nonce ^ link->peer_nonce) ||
+    if (!link->peer_nonce || edge_get32(frame + 4) != link->tag ||
         link->state == EDGE_INCOMPATIBLE) {
         if ((uint16_t)(link->now - link->hello_last) >= HELLO_GAP) {
             say_hello(link); /* of another life of either end: say who is here */
@@ -388,52 +264,12 @@ static void received(struct edge_link *link, uint16_t length)
     }
 }
 
-static void piece(struct edge_link *link)
-{
-    uint16_t length = link->in_size;
-    bool whole = link->in_code == 0; /* a block that is cut off is no frame */
-    if (link->in_skip || !whole || length < EDGE_FRAME_OVERHEAD ||
-        edge_crc32(0, link->in, (size_t)length - 4) != edge_get32(link->in + length - 4)) {
-        if (link->in_block || link->in_skip) { /* two zeros in a row are nothing */
-            link->damaged++;
-        }
-        return;
-    }
-    received(link, length);
-}
-
-static void plain(struct edge_link *link, uint8_t byte)
-{
-    if (link->in_size == EDGE_FRAME_SIZE) {
-        link->in_skip = true;
-    } else {
-        link->in[link->in_size++] = byte;
-    }
-}
-
 void edge_link_receive(struct edge_link *link, uint8_t byte)
 {
-    if (byte == 0) {
-        piece(link);
-        link->in_size = 0;
-        link->in_code = 0;
-        link->in_block = 0;
-        link->in_skip = false;
-        return;
+    uint16_t size = edge_frame_take(&link->in, byte);
+    if (size) {
+        received(link, size);
     }
-    if (link->in_skip) {
-        return;
-    }
-    if (link->in_code) {
-        link->in_code--;
-        plain(link, byte);
-        return;
-    }
-    if (link->in_block && link->in_block != 0xff) {
-        plain(link, 0); /* the zero between two blocks */
-    }
-    link->in_block = byte;
-    link->in_code = (uint8_t)(byte - 1);
 }
 
 /* --- what is due ------------------------------------------------------------------------------------------------ */
@@ -515,7 +351,8 @@ void edge_link_init(struct edge_link *link, const struct edge_callbacks *callbac
 {
     memset(link, 0, sizeof *link);
     link->callbacks = callbacks;
-    link->context = context;
+    link->line.put = callbacks->put;
+    link->line.context = context;
     link->nonce = nonce ? nonce : 1;
     link->name = name ? name : "";
     link->payload = LEAST_PAYLOAD;
@@ -531,7 +368,7 @@ uint32_t edge_link_trigger(struct edge_link *link, uint8_t source)
     for (one = link->pending; one < link->pending + EDGE_PENDING; one++) {
         if (!one->id) {
             one->id = ++link->last_trigger;
-            one->ms = link->callbacks->ms(link->context);
+            one->ms = link->callbacks->ms(link->line.context);
             one->source = source;
             one->taken = false;
             return one->id;
@@ -542,15 +379,15 @@ uint32_t edge_link_trigger(struct edge_link *link, uint8_t source)
 
 void edge_link_log(struct edge_link *link, uint8_t level, const char *text)
 {
-    uint8_t head[HEADER + EDGE_SIZEOF_LOG];
+    uint8_t head[EDGE_HEADER_SIZE + EDGE_SIZEOF_LOG];
     size_t length = strlen(text);
     if (link->state != EDGE_UP) {
         return;
     }
     length = length >= link->payload ? (size_t)link->payload - EDGE_SIZEOF_LOG : length;
-    begin(head, EDGE_LOG, 0, 0, link->nonce ^ link->peer_nonce);
-    head[HEADER + EDGE_LOG_LEVEL] = level;
-    put_parts(link, head, sizeof head, (const uint8_t *)text, (uint16_t)length);
+    edge_frame_begin(head, EDGE_LOG, 0, 0, link->tag);
+    head[EDGE_HEADER_SIZE + EDGE_LOG_LEVEL] = level;
+    edge_frame_put(&link->line, head, sizeof head, (const uint8_t *)text, (uint16_t)length);
 }
 
 uint8_t *edge_link_room(struct edge_link *link)
@@ -565,7 +402,9 @@ bool edge_link_send(struct edge_link *link, uint8_t type, const uint8_t *payload
     if (!room || size > link->payload) {
         return false;
     }
-    memmove(room, payload, size); /* it may have been written there */
+    if (payload != room) { /* it may have been written there */
+        memcpy(room, payload, size);
+    }
     link->out_type = type;
     link->out_size = size;
     link->out_fresh = true;

@@ -29,28 +29,16 @@
 #ifndef EDGE_LINK_H
 #define EDGE_LINK_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "edge_messages.h"
+#include "edge_frame.h"
 
 #ifdef __cplusplus
 extern "C" {
-#endif
-
-/* Bytes of payload the board can take; a board with more memory may define more, up to 4096. At least 32. */
-#ifndef EDGE_MAX_PAYLOAD
-#define EDGE_MAX_PAYLOAD EDGE_DEFAULT_PAYLOAD
 #endif
 
 /* Triggers that may wait for their answer at the same time. */
 #ifndef EDGE_PENDING
 #define EDGE_PENDING 4
 #endif
-
-#define EDGE_FRAME_OVERHEAD 12
-#define EDGE_FRAME_SIZE (EDGE_MAX_PAYLOAD + EDGE_FRAME_OVERHEAD)
 
 /* The answer to a trigger. */
 struct edge_result {
@@ -95,9 +83,10 @@ struct edge_pending {
  * behind a pointer with one instruction.) */
 struct edge_link {
     const struct edge_callbacks *callbacks;
-    void *context;
+    struct edge_out line;
     uint32_t nonce;      /* this start of the board */
     uint32_t peer_nonce; /* the host's, 0 while it is not known */
+    uint32_t tag;        /* both, exclusive or: what a frame of this session carries */
 
     /* milliseconds; 16 bits are enough for waits of seconds */
     uint16_t now;   /* when edge_link_receive or edge_link_poll began */
@@ -108,12 +97,6 @@ struct edge_link {
     uint16_t ping_due;
     uint8_t state;
     bool told; /* our HELLO has named the host's nonce */
-
-    /* receiving: COBS is undone byte by byte */
-    uint8_t in_code;  /* bytes until the next zero of the plain frame */
-    uint8_t in_block; /* how long that block was */
-    uint16_t in_size;
-    bool in_skip;
 
     /* sending: one reliable message at a time */
     uint8_t out_type; /* 0: nothing is under way */
@@ -133,12 +116,11 @@ struct edge_link {
         uint8_t status;
     } seen[2];
 
-    uint16_t damaged; /* pieces of the line that were no frame */
     uint16_t resent;
     uint32_t last_trigger;
     const char *name;
     struct edge_pending pending[EDGE_PENDING];
-    uint8_t in[EDGE_FRAME_SIZE];
+    struct edge_in in;
     uint8_t out[EDGE_MAX_PAYLOAD];
 };
 
@@ -172,15 +154,6 @@ bool edge_link_idle(const struct edge_link *link);
 
 /* A nonce from whatever differs between starts: a counter in EEPROM, noise of an open analogue pin. */
 uint32_t edge_nonce(uint32_t counter, uint32_t noise);
-
-/* CRC-32 (IEEE 802.3), continued: start with 0. For pictures. */
-uint32_t edge_crc32(uint32_t crc, const uint8_t *data, size_t size);
-
-/* Little-endian numbers in payloads. */
-uint16_t edge_get16(const uint8_t *from);
-uint32_t edge_get32(const uint8_t *from);
-void edge_put16(uint8_t *to, uint16_t value);
-void edge_put32(uint8_t *to, uint32_t value);
 
 #ifdef __cplusplus
 }

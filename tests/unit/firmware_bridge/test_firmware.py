@@ -224,7 +224,7 @@ def test_large_frames_are_encoded_as_the_host_does(tmp_path):
     building.needs("cc", "gcc")
     source = tmp_path / "large.c"
     source.write_text(
-        '#include <stdio.h>\n#define EDGE_MAX_PAYLOAD 1024\n#include "edge_link.c"\n'
+        '#include <stdio.h>\n#define EDGE_MAX_PAYLOAD 1024\n#include "edge_frame.c"\n#include "edge_link.c"\n'
         "static size_t out(void *c, const uint8_t *d, size_t n) { (void)c; fwrite(d, 1, n, stdout); return n; }\n"
         "static uint32_t ms(void *c) { (void)c; return 0; }\n"
         "int main(void) { static const struct edge_callbacks calls = {out, ms, 0, 0}; struct edge_link link;\n"

@@ -47,12 +47,12 @@ uint32_t edge_crc32(uint32_t crc, const uint8_t *data, size_t size)
 
 /* --- out -------------------------------------------------------------------------------------------------------- */
 
-void edge_frame_begin(uint8_t *head, uint8_t type, uint8_t flags, uint16_t sequence, uint32_t tag)
+void edge_frame_begin(uint8_t *head, uint8_t type, uint8_t flags, uint16_t sequence, uint32_t sessions)
 {
     head[0] = type;
     head[1] = flags;
     edge_put16(head + 2, sequence);
-    edge_put32(head + 4, tag);
+    edge_put32(head + 4, sessions);
 }
 
 /* COBS: each zero becomes the distance to the next one, or to the end. A zero goes in front, too: what came before, cut

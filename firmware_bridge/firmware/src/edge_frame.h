@@ -4,7 +4,7 @@
  *     uint16_t size = edge_frame_take(&in, byte); // not 0: in.frame holds a whole, checked frame until the next byte
  *
  *     uint8_t head[EDGE_HEADER_SIZE];
- *     edge_frame_begin(head, type, flags, sequence, tag);
+ *     edge_frame_begin(head, type, flags, sequence, sessions);
  *     edge_frame_put(&out, head, sizeof head, payload, payload_size);
  *
  * edge_link.h stands on this; a sketch needs nothing of it but the numbers at the end.
@@ -55,7 +55,7 @@ struct edge_out {
 };
 
 /* Write a frame's header. */
-void edge_frame_begin(uint8_t *head, uint8_t type, uint8_t flags, uint16_t sequence, uint32_t tag);
+void edge_frame_begin(uint8_t *head, uint8_t type, uint8_t flags, uint16_t sequence, uint32_t sessions);
 
 /* Send a frame that begins with `head` (header and what of the payload stands there) and goes on with `tail`. */
 void edge_frame_put(const struct edge_out *out, const uint8_t *head, uint8_t head_size, const uint8_t *tail,

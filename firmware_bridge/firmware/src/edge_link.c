@@ -36,18 +36,18 @@ static bool due(const struct edge_link *link, uint16_t at, uint16_t ahead)
 
 /* --- frames out ------------------------------------------------------------------------------------------------- */
 
-static void put_frame(struct edge_link *link, uint8_t type, uint8_t flags, uint16_t sequence, uint32_t tag,
+static void put_frame(struct edge_link *link, uint8_t type, uint8_t flags, uint16_t sequence, uint32_t sessions,
                       const uint8_t *payload, uint16_t size)
 {
     uint8_t head[EDGE_HEADER_SIZE];
-    edge_frame_begin(head, type, flags, sequence, tag);
+    edge_frame_begin(head, type, flags, sequence, sessions);
     edge_frame_put(&link->line, head, EDGE_HEADER_SIZE, payload, size);
 }
 
 static void put(struct edge_link *link, uint8_t type, uint8_t flags, uint16_t sequence, const uint8_t *payload,
                 uint16_t size)
 {
-    put_frame(link, type, flags, sequence, link->tag, payload, size);
+    put_frame(link, type, flags, sequence, link->sessions, payload, size);
 }
 
 static void acknowledge(struct edge_link *link, uint16_t sequence, uint8_t status)
@@ -124,7 +124,7 @@ static void hello(struct edge_link *link, const uint8_t *payload, uint16_t size)
     if (nonce != link->peer_nonce) {
         link->state = EDGE_SEARCHING;
         link->peer_nonce = nonce;
-        link->tag = link->nonce ^ nonce;
+        link->sessions = link->nonce ^ nonce;
         link->told = false;
         for (one = link->pending; one < link->pending + EDGE_PENDING; one++) {
             one->taken = false; /* a host that was started anew may have no journal; one that has, knows them */
@@ -241,7 +241,7 @@ static void received(struct edge_link *link, uint16_t length)
         hello(link, payload, size);
         return;
     }
-    if (!link->peer_nonce || edge_get32(frame + 4) != link->tag ||
+    if (!link->peer_nonce || edge_get32(frame + 4) != link->sessions ||
         link->state == EDGE_INCOMPATIBLE) {
         if ((uint16_t)(link->now - link->hello_last) >= HELLO_GAP) {
             say_hello(link); /* of another life of either end: say who is here */
@@ -385,7 +385,7 @@ void edge_link_log(struct edge_link *link, uint8_t level, const char *text)
         return;
     }
     length = length >= link->payload ? (size_t)link->payload - EDGE_SIZEOF_LOG : length;
-    edge_frame_begin(head, EDGE_LOG, 0, 0, link->tag);
+    edge_frame_begin(head, EDGE_LOG, 0, 0, link->sessions);
     head[EDGE_HEADER_SIZE + EDGE_LOG_LEVEL] = level;
     edge_frame_put(&link->line, head, sizeof head, (const uint8_t *)text, (uint16_t)length);
 }

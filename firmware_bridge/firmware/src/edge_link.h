@@ -86,7 +86,7 @@ struct edge_link {
     struct edge_out line;
     uint32_t nonce;      /* this start of the board */
     uint32_t peer_nonce; /* the host's, 0 while it is not known */
-    uint32_t tag;        /* both, exclusive or: what a frame of this session carries */
+    uint32_t sessions;   /* both, exclusive or: what a frame of this session carries */
 
     /* milliseconds; 16 bits are enough for waits of seconds */
     uint16_t now;   /* when edge_link_receive or edge_link_poll began */

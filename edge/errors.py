@@ -145,3 +145,10 @@ class RemoteRefused(EdgeError, OSError):
 
     code = "remote_refused"
     kind = "unavailable"
+
+
+class PictureElsewhere(EdgeError, OSError):
+    """The original of a picture was left to a remote, to make room; a small copy of it is here."""
+
+    code = "picture_elsewhere"
+    kind = "not_ready"

@@ -53,7 +53,7 @@ def _rows(store: Store, backbone: Backbone, part: Mapping[int, Input]) -> list[t
     rows = []
     for number, one in part.items():
         try:
-            picture = decode(store.inputs.read(one), backbone.card.preprocessing)[1]
+            picture = decode(store.shelf.view(one), backbone.card.preprocessing)[1]
         except StoreCorrupt:
             if store.inputs.visible(number):
                 raise

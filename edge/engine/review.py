@@ -192,7 +192,7 @@ def _blurred(engine: Engine, inputs: list[Input], progress: Progress | None) -> 
     found = []
     for done, one in enumerate(newest, start=1):
         try:
-            if blur(decode(engine.store.inputs.read(one), preprocessing)[1]) > BLURRED:
+            if blur(decode(engine.store.shelf.view(one), preprocessing)[1]) > BLURRED:
                 found.append(one)
         except (BadImage, StoreCorrupt):
             pass
@@ -218,7 +218,7 @@ def thumbnail(engine: Engine, one: Input, side: int) -> bytes | None:
     size = [max(1, round(side * length / longest)) for length in (one.width, one.height)]
     shape = Preprocessing(size[0], size[1], fit="stretch", crop=1.0)
     try:
-        pixels = decode(engine.store.inputs.read(one), shape)[1]
+        pixels = decode(engine.store.shelf.view(one), shape)[1]
     except (BadImage, StoreCorrupt):
         return None
     buffer = io.BytesIO()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 from pathlib import Path
 
-from edge.errors import StoreCorrupt
+from edge.errors import BackboneChanged, PictureElsewhere, StoreCorrupt
 from edge.store.blobs import Blobs
 from edge.store.database import Database
 from edge.store.failures import translated
 from edge.store.files import write_durably
+from edge.types import Input
+
+Show = Callable[[sqlite3.Connection, int, str | None, str], None]
 
 
 class Place(IntEnum):
@@ -22,6 +25,7 @@ class Place(IntEnum):
     HERE = 0
     AWAITED = 1
     THINNED = 2
+    UNUSABLE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +41,29 @@ class Stored:
     height: int
 
 
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A fetched picture: a durable file of the store's folder whose sha256 was checked, and its embedding's bytes."""
+
+    stored: Stored
+    file: Path
+    embedding: bytes
+
+
+AWAITED = "awaited"
+"""What ``removed_at`` says of an input whose picture is still to come: nothing can be learnt from it yet."""
+
 _FIELDS = "number, id, sha256, media_type, size, width, height"
+_PRESENT = f"(removed_at IS NULL OR removed_at = '{AWAITED}')"
 _ANNOTATED = "EXISTS (SELECT 1 FROM annotations WHERE input = inputs.number)"
 
 
 class Shelf:
-    """The pictures of a store by where they are."""
+    """The pictures of a store by where they are. ``show``: tells the statistics that an input is there, or hidden."""
 
-    def __init__(self, path: Path, database: Database, blobs: Blobs) -> None:
+    def __init__(self, path: Path, database: Database, blobs: Blobs, show: Show) -> None:
         self._path = path
+        self._show = show
         self._database = database
         self._blobs = blobs
 
@@ -55,7 +73,7 @@ class Shelf:
         """Visible inputs, the newest first, those with a number below ``before``."""
         condition = _ANNOTATED if annotated else f"NOT {_ANNOTATED}"
         rows = self._database.rows(
-            f"SELECT {_FIELDS} FROM inputs WHERE removed_at IS NULL AND awaited = ? AND number < ? AND {condition} "
+            f"SELECT {_FIELDS} FROM inputs WHERE {_PRESENT} AND awaited = ? AND number < ? AND {condition} "
             "ORDER BY number DESC LIMIT ?",
             (int(place), before if before is not None else 1 << 62, limit),
         )
@@ -71,7 +89,7 @@ class Shelf:
 
     def _by(self, column: str, place: Place, values: Sequence[str]) -> list[Stored]:
         rows = self._database.rows(
-            f"SELECT {column}, {_FIELDS} FROM inputs WHERE removed_at IS NULL AND awaited = ? AND {column} IN "
+            f"SELECT {column}, {_FIELDS} FROM inputs WHERE {_PRESENT} AND awaited = ? AND {column} IN "
             f"({','.join('?' * len(values))})",
             (int(place), *values),
         )
@@ -95,14 +113,25 @@ class Shelf:
         """Where the small copy of a thinned picture is."""
         return self._path / "copies" / sha256[:2] / f"{sha256}.jpg"
 
-    def bytes_of(self, sha256: str, media_type: str, what: str) -> bytes:
-        """A picture's original bytes, or its small copy's. Raises StoreCorrupt when there is neither."""
+    def view(self, one: Input | Stored) -> bytes:
+        """A picture's original bytes, or its small copy's where it was thinned. Raises StoreCorrupt."""
         try:
-            return self._blobs.read(sha256, media_type, what)
+            return self._blobs.read(one.sha256, one.media_type, f"input {one.id}")
         except StoreCorrupt:
             with translated():
-                if self.copy_path(sha256).exists():
-                    return self.copy_path(sha256).read_bytes()
+                if self.copy_path(one.sha256).exists():
+                    return self.copy_path(one.sha256).read_bytes()
+            raise
+
+    def original(self, one: Input) -> bytes:
+        """A picture's original bytes. Raises PictureElsewhere (a remote has them), StoreCorrupt (gone, or damaged)."""
+        try:
+            return self._blobs.read(one.sha256, one.media_type, f"input {one.id}")
+        except StoreCorrupt as error:
+            if self.copy_path(one.sha256).exists():
+                raise PictureElsewhere(
+                    f"the original of input {one.id} was left to a remote; get it with: edge remote fetch {one.id[:12]}"
+                ) from error
             raise
 
     # --- thinning ------------------------------------------------------------------------------------------------
@@ -122,16 +151,43 @@ class Shelf:
 
     # --- arriving ------------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def arriving(self, one: Stored, file: Path) -> Iterator[None]:
-        """Make a fetched file the picture of an input; the block says in the database that it is here.
+    def arrive(self, arrived: Sequence[Arrived], *, backbone_sha256: str) -> None:
+        """Make fetched files the pictures of their inputs, with their embeddings: from now on they count.
 
-        ``file`` is durable, was checked, and lies in the store's folder; it is gone afterwards.
+        Together or not at all. Raises BackboneChanged (the store has moved to another backbone meanwhile).
         """
         with translated(), self._blobs.adding(self._used) as adding:
-            adding.take(one.sha256, one.media_type, file)
+            for one in arrived:
+                adding.take(one.stored.sha256, one.stored.media_type, one.file)
             adding.sync()
-            yield
+            with self._database.write() as connection:
+                row = connection.execute("SELECT value FROM settings WHERE key = 'backbone_sha256'").fetchone()
+                if row is not None and row[0] != backbone_sha256:
+                    raise BackboneChanged("the store was given another backbone meanwhile; fetch the pictures again")
+                for one in arrived:
+                    self._arrive(connection, one, backbone_sha256)
+        for one in arrived:
+            self.copy_path(one.stored.sha256).unlink(missing_ok=True)
+
+    def _arrive(self, connection: sqlite3.Connection, one: Arrived, backbone_sha256: str) -> None:
+        """Every input that has this picture."""
+        query = "SELECT number, removed_at FROM inputs WHERE sha256 = ?"
+        for number, removed in connection.execute(query, (one.stored.sha256,)).fetchall():
+            connection.execute(
+                "INSERT OR IGNORE INTO embeddings VALUES (?, ?, ?)", (number, backbone_sha256, one.embedding)
+            )
+            connection.execute("UPDATE inputs SET awaited = 0 WHERE number = ?", (number,))
+            if removed == AWAITED:
+                connection.execute("UPDATE inputs SET removed_at = NULL WHERE number = ?", (number,))
+                self._show(connection, number, None, "sync")
+
+    def unusable(self, one: Stored) -> None:
+        """What arrived is no picture: it is not asked for again."""
+        with self._database.write() as connection:
+            connection.execute(
+                "UPDATE inputs SET awaited = ? WHERE sha256 = ? AND awaited = ?",
+                (int(Place.UNUSABLE), one.sha256, int(Place.AWAITED)),
+            )
 
     def _used(self, digests: Iterable[str]) -> set[str]:
         query = "SELECT 1 FROM inputs WHERE sha256 = ? AND awaited = 0"

@@ -110,7 +110,7 @@ def archive(engine: Engine, wanted: Filter, ids: list[str] | None) -> Iterator[b
         for one in _inputs(engine, wanted, ids):
             file = f"pictures/{one.id}{engine.store.inputs.blob_path(one.sha256, one.media_type).suffix}"
             try:
-                out.writestr(zipfile.ZipInfo(file, _moment(one)), engine.store.inputs.read(one))
+                out.writestr(zipfile.ZipInfo(file, _moment(one)), engine.store.shelf.original(one))
             except StoreCorrupt:
                 continue  # the doctor's business; the others are still wanted
             about = [one.source, one.added_at.isoformat()]

@@ -86,12 +86,13 @@ class Releases:
 
     def open_source(self, remote: str | None) -> Remote:
         """Open a remote by its name or URL; None: the one that was used last. Raises InvalidArgument, RemoteRefused."""
+        from edge.sync.registry import Registry
         from edge.sync.remotes.catalogue import open_remote, secrets_of
 
         wanted = remote or self.source
         if wanted is None:
             raise InvalidArgument("no remote is named; give one with --from")
-        url = self._store.setting(f"remote:{wanted}") or wanted
+        url = {one.name: one.url for one in Registry(self._store.path).all()}.get(wanted, wanted)
         return open_remote(url, secrets_of(self._store.path, wanted))
 
     # --- looking -------------------------------------------------------------------------------------------------

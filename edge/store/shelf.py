@@ -156,16 +156,15 @@ class Shelf:
 
         Together or not at all. Raises BackboneChanged (the store has moved to another backbone meanwhile).
         """
-        with translated(), self._blobs.adding(self._used) as adding:
+        with translated(), self._blobs.adding(self._used) as adding, self._database.write() as connection:
+            row = connection.execute("SELECT value FROM settings WHERE key = 'backbone_sha256'").fetchone()
+            if row is not None and row[0] != backbone_sha256:
+                raise BackboneChanged("the store was given another backbone meanwhile; fetch the pictures again")
             for one in arrived:
                 adding.take(one.stored.sha256, one.stored.media_type, one.file)
             adding.sync()
-            with self._database.write() as connection:
-                row = connection.execute("SELECT value FROM settings WHERE key = 'backbone_sha256'").fetchone()
-                if row is not None and row[0] != backbone_sha256:
-                    raise BackboneChanged("the store was given another backbone meanwhile; fetch the pictures again")
-                for one in arrived:
-                    self._arrive(connection, one, backbone_sha256)
+            for one in arrived:
+                self._arrive(connection, one, backbone_sha256)
         for one in arrived:
             self.copy_path(one.stored.sha256).unlink(missing_ok=True)
 

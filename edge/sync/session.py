@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edge.errors import EdgeError, NotFound, RemoteRefused, RemoteUnavailable, StoreCorrupt, StoreUnavailable
+from edge.image import DEFAULT_LIMITS
 from edge.store.shelf import Place, Shelf, Stored
 from edge.sync import pictures, plan
 from edge.sync.registry import Known
@@ -308,8 +309,12 @@ class Meeting:
 
     def _fetch_picture(self, one: Stored, land: Callable[[Stored, Path], None], moved: pictures.Moved) -> bool:
         """False when it is not there yet."""
+        if one.size > DEFAULT_LIMITS.max_bytes:
+            self.met.refused.append((one.id, f"its picture is larger than {DEFAULT_LIMITS.max_bytes >> 20} MiB"))
+            self._shelf.unusable(one)
+            return True
         try:
-            land(one, pictures.fetch(self._transfer, self._incoming, one.sha256, one.size, moved))
+            land(one, self._here(one) or pictures.fetch(self._transfer, self._incoming, one.sha256, one.size, moved))
         except NotFound:
             self._state.miss(self._known.id, one.sha256)
             return False
@@ -317,6 +322,11 @@ class Meeting:
             self._state.miss(self._known.id, one.sha256)
             self.met.refused.append((one.id, str(error)))
         return True
+
+    def _here(self, one: Stored) -> Path | None:
+        """A picture that another input has already; a copy of it, for what lands is moved."""
+        found = self._shelf.blob(one)
+        return pictures.copied(found, self._incoming, one.sha256) if found.exists() else None
 
     @contextmanager
     def _landing(self) -> Iterator[Callable[[Stored, Path], None]]:

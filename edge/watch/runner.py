@@ -95,8 +95,8 @@ class Watch:
             self._serial,
             self._facts,
         )
-        triggers = [self._trigger(one, config) for text in config.trigger for one in _several(text)]
         actions: list[Action] = [made(ACTIONS, spec(text, whole=_WHOLE), "action", context) for text in config.then]
+        triggers = [self._trigger(one, config) for text in config.trigger for one in _several(text)]
         loop = Loop(config, self._camera(config.camera), triggers, actions, model.predict, told=self._told)
         self._restore(loop)
         return loop
@@ -141,7 +141,8 @@ class Watch:
         def told(_: bytes) -> None:
             trigger.ask()
 
-        self._broker(url).subscribe(topic, told)
+        same = [one for one in self._brokers if url and _place(one) == _place(url)]
+        self._broker(same[0] if same else url).subscribe(topic, told)
         return trigger
 
     def _broker(self, url: str) -> Broker:
@@ -322,6 +323,11 @@ class Watch:
         intervals = [one for one in loop.triggers if isinstance(one, Interval)]
         for trigger, wait in zip(intervals, waits, strict=False):
             trigger.resume(wait, time.monotonic())
+
+
+def _place(url: str) -> str:
+    """A broker's address without what its topics begin with."""
+    return "/".join(url.partition("?")[0].split("/")[:3])
 
 
 def _opening(camera: Camera) -> bool:

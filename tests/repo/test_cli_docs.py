@@ -166,6 +166,13 @@ def printed(tmp_path_factory, photographs):
     found |= released(folder, run)
     with mock.patch("edge.faces.api.unit.uninstall", return_value=Path("/etc/systemd/system/x.service")):
         found["edge service uninstall"] = run("service", "uninstall")
+    run("model", "create", "watched", "--concept", "brick")
+    run("train", "watched")
+    looked = CliRunner().invoke(
+        main, ["--store", str(folder / "store"), "--json", "watch", "fake://?fps=0&count=3", "--model", "watched"]
+    )
+    assert looked.exit_code == 0, looked.output
+    found["edge watch"] = {name: one for line in looked.stdout.splitlines() for name, one in json.loads(line).items()}
     with SocketBoard() as board:
         for name, more in (
             ("ports", ()),

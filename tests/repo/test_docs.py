@@ -156,5 +156,5 @@ def test_every_edge_command_that_a_page_names_exists():
     assert named - verbs - NOT_YET == set()
 
 
-NOT_YET = {"watch", "serve", "sync"}
+NOT_YET = {"sync"}
 """Verbs that the README names as missing."""

@@ -9,6 +9,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,9 +60,8 @@ def watch(
         raise click.UsageError("--dry-run does nothing and --once acts; give one of them")
     # under --json every event is printed anyhow
     config = _config(camera, model, triggers, actions or (() if session.json else ("log",)), name, file)
-    _log_to_stderr()
     shown = _Shown(session.json)
-    with session.open() as engine:
+    with _logged(), session.open() as engine:
         running = build(engine, config, shown.event)
         if dry_run:
             try:
@@ -187,11 +188,20 @@ class _Shown:
             sys.stderr.flush()
 
 
-def _log_to_stderr() -> None:
-    """What loops, cameras and links have to say: once each, with what to do."""
+@contextmanager
+def _logged() -> Iterator[None]:
+    """What loops, cameras and links have to say, on standard error: once each, with what to do."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
-    for name in ("edge", "firmware_bridge"):
-        found = logging.getLogger(name)
-        found.addHandler(handler)
-        found.setLevel(logging.INFO)
+    above = "\r\033[K" if sys.stderr.isatty() else ""  # the status line is written anew
+    handler.setFormatter(logging.Formatter(f"{above}%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    found = [logging.getLogger(name) for name in ("edge", "firmware_bridge")]
+    levels = [one.level for one in found]
+    for one in found:
+        one.addHandler(handler)
+        one.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        for one, level in zip(found, levels, strict=True):
+            one.removeHandler(handler)
+            one.setLevel(level)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from edge.errors import EdgeError, NotFound, RemoteRefused, RemoteUnavailable, StoreCorrupt, StoreUnavailable
+from edge.errors import Conflict, EdgeError, NotFound, RemoteRefused, RemoteUnavailable, StoreCorrupt, StoreUnavailable
 from edge.image import DEFAULT_LIMITS
 from edge.store.shelf import Place, Shelf, Stored
 from edge.sync import pictures, plan
@@ -53,6 +53,10 @@ class Book(Protocol):
 
     def met(self, manifest: bytes | None) -> str | None:
         """Compare with what the remote has under our id. A sentence when that was not us: then we are a new device."""
+        ...
+
+    def fork(self) -> str:
+        """Become a new device, for another one speaks under our id; returns the sentence that says so."""
         ...
 
     def segments(self, manifest: bytes | None) -> Iterator[tuple[str, bytes]]:
@@ -177,14 +181,22 @@ class Meeting:
         if said is not None:
             self.met.notes.append(said)
             key, manifest = self._book.manifest_key(self._book.device), None
-        for name, segment in self._book.segments(manifest):
-            self._transfer.put(name, segment, "create")
-            self.met.segments_sent += 1
+        try:
+            self._send_segments(manifest)
+        except Conflict:  # a copy of our card was here, and was cut off before its manifest
+            self.met.notes.append(self._book.fork())
+            key, manifest = self._book.manifest_key(self._book.device), None
+            self._send_segments(manifest)
         fresh = self._book.manifest()
         if fresh != manifest:
             self._transfer.put(key, fresh, "replace")
         elif there is not None:
             self._see(there)
+
+    def _send_segments(self, manifest: bytes | None) -> None:
+        for name, segment in self._book.segments(manifest):
+            self._transfer.put(name, segment, "create")
+            self.met.segments_sent += 1
 
     def _fetch_logs(self, manifests: dict[str, Object]) -> None:
         ours = self._book.manifest_key(self._book.device)
@@ -313,14 +325,19 @@ class Meeting:
             self.met.refused.append((one.id, f"its picture is larger than {DEFAULT_LIMITS.max_bytes >> 20} MiB"))
             self._shelf.unusable(one)
             return True
+        here = self._here(one)
         try:
-            land(one, self._here(one) or pictures.fetch(self._transfer, self._incoming, one.sha256, one.size, moved))
+            file = here or pictures.fetch(self._transfer, self._incoming, one.sha256, one.size, moved)
         except NotFound:
             self._state.miss(self._known.id, one.sha256)
             return False
         except pictures.Altered as error:
             self._state.miss(self._known.id, one.sha256)
             self.met.refused.append((one.id, str(error)))
+        else:
+            if here is None:
+                self._state.sent(self._known.id, [one.sha256])  # it came from there
+            land(one, file)
         return True
 
     def _here(self, one: Stored) -> Path | None:

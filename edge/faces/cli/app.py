@@ -37,6 +37,8 @@ VERBS = {
     "backbone": "stores",
     "doctor": "stores",
     "watch": "watching",
+    "remote": "remotes",
+    "sync": "syncing",
     "release": "releasing",
     "serve": "services",
     "key": "services",

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from edge.faces.cli import text
+from edge.faces.cli.progress import progress
 from edge.faces.cli.session import Session, pass_session
+from edge.faces.cli.sizes import Bytes
 
 if TYPE_CHECKING:
     from edge.engine.remotes import Remotes
+    from edge.engine.syncing import Syncing
     from edge.sync.registry import Known, Pictures
     from edge.sync.remotes.probe import Abilities
 
@@ -88,6 +91,61 @@ def check(session: Session, name: str) -> None:
     session.show(document, map(text.safe, lines))
 
 
+@remote.command("thin")
+@click.argument("name", required=False)
+@click.option(
+    "--older-than", type=click.FloatRange(0), default=30.0, show_default=True, metavar="DAYS", help="Only these."
+)
+@click.option("--free", type=Bytes(), metavar="BYTES", help="Stop once so much was freed, like 2G.")
+@click.option("--max-bytes", type=Bytes(), metavar="BYTES", help="Stop before more has been read back, like 500M.")
+@click.option("--max-seconds", type=click.FloatRange(0, min_open=True), help="Stop after so long.")
+@pass_session
+def thin(
+    session: Session,
+    name: str | None,
+    older_than: float,
+    free: int | None,
+    max_bytes: int | None,
+    max_seconds: float | None,
+) -> None:
+    """Make room: leave the originals of old pictures to a remote.
+
+    Only those that it gives back whole, byte by byte. A small copy stays, the embedding and all that was said too:
+    training and another backbone need no network.
+    """
+    from datetime import timedelta
+
+    from edge.sync.transfer import Limits
+
+    with _syncing(session) as syncing, progress("thinning", "B") as show:
+        found = syncing.thin(
+            name,
+            older_than=timedelta(days=older_than),
+            enough=free,
+            limits=Limits(max_bytes, max_seconds),
+            progress=show,
+        )
+    lines = [f"{text.plural(found.pictures, 'original')} left to the remote, {found.freed / 1e6:.1f} MB freed"]
+    if found.absent:
+        lines.append(f"{text.plural(found.absent, 'picture')} stayed, not whole on the remote; run: edge sync")
+    if found.kept:
+        lines.append(f"{text.plural(found.kept, 'picture')} stayed, too small to gain by it")
+    if found.stopped:
+        lines.append(f"stopped, for {found.stopped}")
+    session.show({name: getattr(found, name) for name in ("pictures", "freed", "absent", "kept", "stopped")}, lines)
+
+
+@remote.command("fetch")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option("--from", "name", metavar="NAME", help="The remote, where there are several.")
+@pass_session
+def fetch(session: Session, inputs: tuple[str, ...], name: str | None) -> None:
+    """Get originals that were left to a remote again."""
+    with _syncing(session) as syncing, progress("fetching") as show:
+        count = syncing.fetch(inputs, name, show)
+    session.show({"fetched": count}, [f"{text.plural(count, 'original')} fetched"])
+
+
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
@@ -98,6 +156,14 @@ def _remotes(session: Session) -> Iterator[Remotes]:
 
     with session.open() as engine:
         yield Remotes(engine.store.path, os.environ)
+
+
+@contextmanager
+def _syncing(session: Session) -> Iterator[Syncing]:
+    from edge.engine.syncing import Syncing
+
+    with session.open() as engine:
+        yield Syncing(engine, os.environ)
 
 
 def _document(known: Known) -> dict[str, object]:

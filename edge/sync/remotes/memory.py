@@ -16,7 +16,7 @@ Fault = Literal["", "refused", "half", "error", "lost", "full"]
 not applied; applied and the answer lost; no room."""
 
 HEADERS = 1100
-"""Bytes of headers a request and its answer take, both together: what a signed S3 request of obstore takes."""
+"""Bytes of headers a request and its answer take, together: 549 and 364 against moto's S3 server, Amazon says more."""
 
 Faults = Callable[[str, str], Fault]
 Wire = Callable[[int, int], None]

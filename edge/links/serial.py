@@ -35,7 +35,7 @@ class SerialLink:
         self._journal, self._baud = journal, baud
         self._guard = threading.Lock()
         self._bridge: Bridge | None = None
-        self._asked: list[Callable[[Asking, int], None]] = []
+        self._asked: list[Callable[[Asking, int], bool]] = []
         self._early: list[tuple[Asking, int]] = []
         self._picture = threading.Condition()
         self._newest: tuple[int, bytes] | None = None
@@ -47,13 +47,16 @@ class SerialLink:
             if self._bridge is None:
                 self._bridge = Bridge(self.url, self._happened, baud=self._baud, journal=self._journal)
 
-    def on_trigger(self, told: Callable[[Asking, int], None]) -> None:
-        """Call ``told`` with each trigger and its source, from the bridge's thread; those that came before, too."""
+    def on_trigger(self, told: Callable[[Asking, int], bool]) -> None:
+        """Call ``told`` with each trigger and its source, from the bridge's thread; those that came before, too.
+
+        It returns whether it will answer. A trigger that nobody will is answered as failed, so that no board waits.
+        """
         with self._guard:
             self._asked.append(told)
             early, self._early = self._early, []
         for asking, source in early:
-            told(asking, source)
+            self._ask(asking, source)
 
     @property
     def state(self) -> str:
@@ -88,6 +91,13 @@ class SerialLink:
         url.only()
         return BoardCamera(self)
 
+    def _ask(self, asking: Asking, source: int) -> None:
+        with self._guard:
+            told = list(self._asked)
+        taken = [one(asking, source) for one in told]
+        if not any(taken):
+            self.answer(asking, concept=None, score=0.0, known=0.0, is_known=False, failed=True)
+
     # --- the bridge's thread -------------------------------------------------------------------------------------
 
     def _happened(self, event: BridgeEvent) -> None:
@@ -97,8 +107,8 @@ class SerialLink:
                 told = list(self._asked)
                 if not told:
                     self._early = [*self._early[-99:], (asking, event.source)]
-            for one in told:
-                one(asking, event.source)
+            if told:
+                self._ask(asking, event.source)
         elif isinstance(event, Image):
             with self._picture:
                 self._number += 1

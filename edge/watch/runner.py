@@ -84,6 +84,9 @@ class Watch:
     # --- building ------------------------------------------------------------------------------------------------
 
     def _loop(self, config: LoopConfig) -> Loop:
+        given = [spec(one).name for text in config.trigger for one in _several(text)]
+        if "serial" in given and "serial" not in [spec(text, whole=_WHOLE).name for text in config.then]:
+            raise InvalidArgument(f"loop {config.name}: a board that asks waits for an answer; add the action serial")
         model = self._models(config.model)
         context = Context(
             config.name,
@@ -119,9 +122,8 @@ class Watch:
         wanted = int(one.number("source", -1, 0, 255)) if "source" in one.options else None
         trigger = Asked(source=f"serial:{one.rest}")
 
-        def told(asking: Asking, source: int) -> None:
-            if wanted in (None, source) and not trigger.ask(asking):  # more wait than can ever be looked at
-                link.answer(asking, concept=None, score=0.0, known=0.0, is_known=False, failed=True)
+        def told(asking: Asking, source: int) -> bool:
+            return wanted in (None, source) and trigger.ask(asking)
 
         link.on_trigger(told)
         return trigger
@@ -221,6 +223,7 @@ class Watch:
 
     def _start_links(self) -> None:
         for link in self._serials.values():
+            link.on_trigger(lambda *_: False)  # where no loop listens, nobody is left waiting
             link.start()
         for broker in self._brokers.values():
             broker.start_once()

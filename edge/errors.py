@@ -56,6 +56,13 @@ class BadRelease(EdgeError, ValueError):
     kind = "invalid"
 
 
+class BadSegment(EdgeError, ValueError):
+    """What another device sent is damaged, not signed by it, out of order, or from a device that is not let in."""
+
+    code = "bad_segment"
+    kind = "invalid"
+
+
 class CannotTrain(EdgeError, ValueError):
     """The annotations do not determine a head: no positives, one concept in an exclusive model."""
 

@@ -11,6 +11,7 @@ from edge.store.database import Database
 from edge.store.examples import Examples
 from edge.store.failures import parsed
 from edge.store.names import check_name, check_names
+from edge.store.stamps import keep, next_stamp
 from edge.types import Concept
 
 # A name goes before an id: what was renamed is still found by the name it was made with, which is its id.
@@ -58,7 +59,13 @@ class Concepts(Examples):
             other = connection.execute(FIND, (new,)).fetchone()
             if other is not None and other[1] != id:
                 raise Conflict(f"{new!r} is a concept already; choose another name")
-            connection.execute("UPDATE concepts SET name = ? WHERE id = ?", (new, id))
+            before = connection.execute("SELECT name_stamp FROM concepts WHERE id = ?", (id,)).fetchone()[0]
+            given = next_stamp(connection, self._clock(), before)
+            connection.execute(
+                "UPDATE concepts SET name = ?1, wanted = ?1, name_stamp = ?2, name_device = 0 WHERE id = ?3",
+                (new, given, id),
+            )
+            keep(connection, self._clock())
             return next(one for one in self.concepts() if one.id == id)
 
     def concept_counts(self) -> dict[str, tuple[int, int]]:
@@ -80,9 +87,13 @@ def concept_of(connection: sqlite3.Connection, name: str, now: str) -> tuple[int
     """Inside a transaction: number and id of a concept by name or id, made if it is not there."""
     row = connection.execute(FIND, (check_name(name, "concept"),)).fetchone()
     if row is None:
+        given = next_stamp(connection, datetime.fromisoformat(now))
         row = connection.execute(
-            "INSERT INTO concepts (id, name, created_at) VALUES (?1, ?1, ?2) RETURNING number, id", (name, now)
+            "INSERT INTO concepts (id, name, wanted, created_at, stamp) VALUES (?1, ?1, ?1, ?2, ?3) "
+            "RETURNING number, id",
+            (name, now, given),
         ).fetchone()
+        keep(connection, datetime.fromisoformat(now))
     return int(row[0]), str(row[1])
 
 

@@ -67,7 +67,8 @@ class Health:
         with self._database.write() as connection:
             wrong = self._differences()
             connection.executemany(
-                "INSERT INTO changes (input, concept, before, after, by, at) VALUES (?, ?, ?, ?, 'doctor', ?)",
+                "INSERT INTO changes (input, concept, before, after, by, at, stamp) "
+                "SELECT ?, ?, ?, ?, 'doctor', ?, coalesce(max(stamp), 0) FROM changes",
                 [(*one, stamp(self._clock)) for one in wrong],
             )
             # what was counted on the way cannot be known
@@ -85,7 +86,7 @@ class Health:
         )
 
     def _pictures(self, deep: bool) -> Finding:
-        rows = self._database.rows("SELECT DISTINCT sha256, media_type, size FROM inputs")
+        rows = self._database.rows("SELECT DISTINCT sha256, media_type, size FROM inputs WHERE awaited = 0")
         bad = [sha256[:12] for sha256, media_type, size in rows if not self._whole(sha256, media_type, size, deep)]
         if bad:
             text = f"missing or damaged: {', '.join(bad[:5])}; add these files again, or remove the inputs"

@@ -18,6 +18,8 @@ from edge.store.concepts import FIND, Concepts, concept_of, stamp
 from edge.store.database import Database, Row
 from edge.store.failures import parsed, translated
 from edge.store.names import check_name
+from edge.store.said import Said, said_before, say
+from edge.store.stamps import keep, next_stamp, tick
 from edge.types import UNKNOWN, Annotation, Input
 
 _COLUMNS = "number, id, sha256, media_type, size, width, height, source, added_at, metadata"
@@ -85,16 +87,19 @@ class Inputs(Concepts):
         if row is not None and row[1] != digest:
             raise InvalidArgument(f"input {id!r} exists with other bytes; choose another id")
         if row is None:
+            given = next_stamp(connection, self._clock())
             values = (id, digest, one.media_type, len(one.data), one.width, one.height, one.source, self._now())
             number = int(
                 connection.execute(
-                    "INSERT INTO inputs (id, sha256, media_type, size, width, height, source, added_at, metadata) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
-                    (*values, metadata),
+                    "INSERT INTO inputs (id, sha256, media_type, size, width, height, source, added_at, metadata, "
+                    "stamp) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
+                    (*values, metadata, given),
                 ).fetchone()[0]
             )
+            keep(connection, self._clock())
         else:
             number = row[0]
+            connection.execute("UPDATE inputs SET awaited = 0 WHERE sha256 = ?", (digest,))
             if row[2] is not None:
                 self._set_removed(connection, number, None, by)
         # statistics may have counted the one that is there: runtimes do not agree to the last bit
@@ -125,7 +130,17 @@ class Inputs(Concepts):
         return len(gone)
 
     def _set_removed(self, connection: sqlite3.Connection, number: int, when: str | None, by: str) -> None:
-        connection.execute("UPDATE inputs SET removed_at = ? WHERE number = ?", (when, number))
+        before = connection.execute("SELECT removed_stamp FROM inputs WHERE number = ?", (number,)).fetchone()[0]
+        given = next_stamp(connection, self._clock(), before)
+        connection.execute(
+            "UPDATE inputs SET removed_at = ?, removed_stamp = ?, removed_device = 0 WHERE number = ?",
+            (when, given, number),
+        )
+        keep(connection, self._clock())
+        self.follow_removed(connection, number, when, by)
+
+    def follow_removed(self, connection: sqlite3.Connection, number: int, when: str | None, by: str) -> None:
+        """What the statistics see: the labels of what is hidden are not known."""
         rows = connection.execute("SELECT concept, value FROM annotations WHERE input = ?", (number,)).fetchall()
         for concept, value in rows:
             before, after = (UNKNOWN, value) if when is None else (value, UNKNOWN)
@@ -152,7 +167,13 @@ class Inputs(Concepts):
         text = _json(metadata, f"input {id}")
         with self._database.write() as connection:
             number = self._resolve(id)
-            connection.execute("UPDATE inputs SET metadata = ? WHERE number = ?", (text, number))
+            before = connection.execute("SELECT metadata_stamp FROM inputs WHERE number = ?", (number,)).fetchone()[0]
+            given = next_stamp(connection, self._clock(), before)
+            connection.execute(
+                "UPDATE inputs SET metadata = ?, metadata_stamp = ?, metadata_device = 0 WHERE number = ?",
+                (text, given, number),
+            )
+            keep(connection, self._clock())
             return self._by_number([number])[number]
 
     def _annotate_row(
@@ -165,25 +186,25 @@ class Inputs(Concepts):
             if concept in said:
                 raise InvalidArgument(f"{name!r} is another name of a concept that is given too; give it once")
             said.add(concept)
-            row = connection.execute(
-                "SELECT value FROM annotations WHERE input = ? AND concept = ?", (number, concept)
-            ).fetchone()
-            before, after = (UNKNOWN if row is None else row[0]), (UNKNOWN if value is None else int(value))
+            before, last = said_before(connection, number, concept)
+            after = UNKNOWN if value is None else int(value)
             if before == after:
                 continue
-            if value is None:
-                connection.execute("DELETE FROM annotations WHERE input = ? AND concept = ?", (number, concept))
-            else:
-                connection.execute(
-                    "INSERT OR REPLACE INTO annotations VALUES (?, ?, ?, ?, ?)",
-                    (number, concept, after, by, self._now()),
-                )
+            given = next_stamp(connection, self._clock(), last)
+            say(connection, Said(number, concept, after, by, self._now(), given, 0, last))
+            connection.execute("DELETE FROM disputed WHERE input = ? AND concept = ?", (number, concept))
             self._log(connection, number, concept, before, after, by)
+
+    def log_word(
+        self, connection: sqlite3.Connection, number: int, concept: int, before: int, after: int, by: str
+    ) -> None:
+        """A label changed by what another device said: statistics follow the log."""
+        self._log(connection, number, concept, before, after, by)
 
     def _log(self, connection: sqlite3.Connection, number: int, concept: int, before: int, after: int, by: str) -> None:
         connection.execute(
-            "INSERT INTO changes (input, concept, before, after, by, at) VALUES (?, ?, ?, ?, ?, ?)",
-            (number, concept, before, after, by, self._now()),
+            "INSERT INTO changes (input, concept, before, after, by, at, stamp) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (number, concept, before, after, by, self._now(), tick(connection, self._clock())),
         )
 
     # --- reading -------------------------------------------------------------------------------------------------

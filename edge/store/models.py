@@ -18,6 +18,7 @@ from edge.store.files import locked, write_durably
 from edge.store.names import check_name, check_names
 from edge.store.records import MODELS, VERSIONS, NewVersion, model_of, version_of
 from edge.store.snapshots import Snapshots
+from edge.store.stamps import keep, next_stamp
 from edge.types import Evaluation, ModelInfo, VersionInfo, VersionStatus
 
 _ALLOWED = {
@@ -56,6 +57,7 @@ class Models(Snapshots):
                     "INSERT INTO models (name, concepts, exclusive, closed, created_at) VALUES (?, ?, ?, ?, ?)",
                     (name, json.dumps(ids), mutually_exclusive, closed_environment, now),
                 )
+                self._defined(connection, name)
             except sqlite3.IntegrityError as error:
                 raise Conflict(f"model {name!r} exists; delete it first or choose another name") from error
             return self.get(name)
@@ -131,11 +133,24 @@ class Models(Snapshots):
             connection.execute(
                 "UPDATE models SET exclusive = ?, closed = ?, snapshot = NULL WHERE name = ?", (exclusive, closed, name)
             )
+            self._defined(connection, name)
             return self.get(name)
 
     def _set_concepts(self, connection: sqlite3.Connection, name: str, ids: Sequence[str]) -> ModelInfo:
         connection.execute("UPDATE models SET concepts = ? WHERE name = ?", (json.dumps(ids), name))
+        self._defined(connection, name)
         return self.get(name)
+
+    def _defined(self, connection: sqlite3.Connection, name: str, *, gone: bool = False) -> None:
+        """A model was made, changed or deleted here, after whatever was said of it before."""
+        known = "SELECT stamp FROM models WHERE name = ?1 UNION SELECT stamp FROM models_gone WHERE name = ?1"
+        before = max((row[0] for row in connection.execute(known, (name,))), default=0)
+        given = next_stamp(connection, self._clock(), before)
+        connection.execute("UPDATE models SET stamp = ?, device = 0 WHERE name = ?", (given, name))
+        connection.execute("DELETE FROM models_gone WHERE name = ?", (name,))
+        if gone:
+            connection.execute("INSERT INTO models_gone VALUES (?, ?, 0)", (name, given))
+        keep(connection, self._clock())
 
     @staticmethod
     def _concept_of(connection: sqlite3.Connection, model: ModelInfo, concept: str) -> str:
@@ -152,6 +167,7 @@ class Models(Snapshots):
             before = self.heads()
             with self._database.write() as connection:
                 self.get(name)
+                self._defined(connection, name, gone=True)
                 connection.execute("DELETE FROM models WHERE name = ?", (name,))
             for digest in before - self.heads():
                 self._head_path(digest).unlink(missing_ok=True)
@@ -253,6 +269,8 @@ class Models(Snapshots):
             (model, json.dumps(ids), new.mutually_exclusive, new.closed_environment, now),
         )
         known = self.get(model)
+        if connection.execute("SELECT stamp FROM models WHERE name = ?", (model,)).fetchone()[0] == 0:
+            self._defined(connection, model)  # it was made just now
         if widen and set(known.concepts) < set(ids):
             known = self._set_concepts(connection, model, ids)
         if set(known.concepts) != set(ids) or known.mutually_exclusive != new.mutually_exclusive:

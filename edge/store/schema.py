@@ -56,6 +56,46 @@ MIGRATIONS = (
     INSERT INTO changes SELECT * FROM old_changes;
     DROP TABLE old_changes;
     """,
+    # What other devices say: stamps order it, devices break ties, what was taken back stays as a tombstone. Rows that
+    # are there get the stamp of their time. An input whose picture is still to come is hidden: removed_at 'awaited'.
+    """
+    CREATE TABLE devices (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);
+    ALTER TABLE changes ADD COLUMN stamp INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE annotations ADD COLUMN stamp INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE annotations ADD COLUMN device INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE annotations ADD COLUMN over INTEGER NOT NULL DEFAULT 0;
+    UPDATE annotations SET stamp = CAST(strftime('%s', at) AS INTEGER) * 65536000;
+    CREATE TABLE cleared (
+        input INTEGER NOT NULL REFERENCES inputs (number) ON DELETE CASCADE, concept INTEGER NOT NULL, by TEXT NOT NULL,
+        at TEXT NOT NULL, stamp INTEGER NOT NULL, device INTEGER NOT NULL, over INTEGER NOT NULL,
+        PRIMARY KEY (input, concept)) WITHOUT ROWID;
+    CREATE TABLE disputed (
+        input INTEGER NOT NULL REFERENCES inputs (number) ON DELETE CASCADE, concept INTEGER NOT NULL,
+        device INTEGER NOT NULL, value INTEGER NOT NULL, by TEXT NOT NULL, at TEXT NOT NULL, stamp INTEGER NOT NULL,
+        PRIMARY KEY (input, concept, device)) WITHOUT ROWID;
+    ALTER TABLE inputs ADD COLUMN awaited INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE inputs ADD COLUMN stamp INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE inputs ADD COLUMN device INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE inputs ADD COLUMN removed_stamp INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE inputs ADD COLUMN removed_device INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE inputs ADD COLUMN metadata_stamp INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE inputs ADD COLUMN metadata_device INTEGER NOT NULL DEFAULT 0;
+    UPDATE inputs SET stamp = CAST(strftime('%s', added_at) AS INTEGER) * 65536000,
+        removed_stamp = coalesce(CAST(strftime('%s', removed_at) AS INTEGER) * 65536000, 0);
+    ALTER TABLE concepts ADD COLUMN stamp INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE concepts ADD COLUMN device INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE concepts ADD COLUMN name_stamp INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE concepts ADD COLUMN name_device INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE concepts ADD COLUMN wanted TEXT NOT NULL DEFAULT '';
+    UPDATE concepts SET wanted = name;
+    UPDATE concepts SET stamp = CAST(strftime('%s', created_at) AS INTEGER) * 65536000;
+    UPDATE concepts SET name_stamp = stamp WHERE name != id;
+    ALTER TABLE models ADD COLUMN stamp INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE models ADD COLUMN device INTEGER NOT NULL DEFAULT 0;
+    UPDATE models SET stamp = CAST(strftime('%s', created_at) AS INTEGER) * 65536000;
+    CREATE TABLE models_gone (name TEXT PRIMARY KEY, stamp INTEGER NOT NULL, device INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE merged (device INTEGER PRIMARY KEY, segments INTEGER NOT NULL, digest TEXT NOT NULL);
+    """,
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
@@ -15,8 +16,11 @@ from edge.store.database import Database
 from edge.store.failures import busy, translated
 from edge.store.files import make_folder
 from edge.store.inputs import Inputs
+from edge.store.merging import Merging
 from edge.store.models import Models
 from edge.store.records import NewVersion
+from edge.store.sealing import Sealing
+from edge.store.shelf import Shelf
 from edge.types import Finding
 
 KEEP_REMOVED = timedelta(days=30)
@@ -33,6 +37,7 @@ class Store:
         self._blobs = Blobs(path)
         self.inputs = Inputs(database, self._blobs, clock)
         self.models = Models(database, path, clock)
+        self.shelf = Shelf(path, database, self._blobs, self.inputs.follow_removed)
 
     @classmethod
     def open(cls, path: Path, *, clock: Callable[[], datetime], create: bool = True) -> Store:
@@ -156,6 +161,40 @@ class Store:
                     self.inputs.blob_path(sha256, media_type).unlink(missing_ok=True)
         return len(gone)
 
+    # --- other devices -------------------------------------------------------------------------------------------
+
+    def writing(self) -> AbstractContextManager[sqlite3.Connection]:
+        """One transaction over several parts of the store."""
+        return self._database.write()
+
+    def sealing(self, own: str) -> Sealing:
+        """What the device ``own`` has said and not sealed."""
+        return Sealing(self._database, own)
+
+    def merging(self, own: str) -> Merging:
+        """What merges the words of others into this store, which is the device ``own``."""
+        return Merging(self._database, self.inputs, self._clock, own)
+
+    def be_another_device(self, former: str, own: str) -> None:
+        """From now on this store is the device ``own``; what it said as ``former`` is sealed again."""
+        with self._database.write() as connection:
+            Sealing(self._database, own).unmark(connection, former)
+            connection.execute("DELETE FROM settings WHERE key = 'segments'")
+
+    def merged(self, device: str) -> tuple[int, str]:
+        """How many segments of a device were merged, and the digest of the last."""
+        row = self._database.row(
+            "SELECT segments, digest FROM merged JOIN devices ON number = device WHERE id = ?", (device,)
+        )
+        return (0, "") if row is None else (int(row[0]), str(row[1]))
+
+    def note_merged(self, connection: sqlite3.Connection, device: str, segments: int, digest: str) -> None:
+        """Inside the transaction that merges: so many segments of a device are merged now."""
+        connection.execute("INSERT OR IGNORE INTO devices (id) VALUES (?)", (device,))
+        connection.execute(
+            "INSERT OR REPLACE INTO merged SELECT number, ?, ? FROM devices WHERE id = ?", (segments, digest, device)
+        )
+
     def now(self) -> datetime:
         """The time by the store's clock."""
         return self._clock()
@@ -193,6 +232,7 @@ class Store:
             for _, sha256, media_type in rows:
                 if not self._database.row("SELECT 1 FROM inputs WHERE sha256 = ?", (sha256,)):
                     self.inputs.blob_path(sha256, media_type).unlink(missing_ok=True)
+                    self.shelf.copy_path(sha256).unlink(missing_ok=True)
         return len(rows)
 
 

@@ -181,6 +181,8 @@ class Core:
         self.cameras = Cameras(self.options.cameras)
         self.watch: Watch | None = None
         """Camera loops that run in this process."""
+        self.here = threading.local()
+        """What a thread remembers from one request to the next."""
         self._models: dict[str, Model] = {}
 
     def call(self, rpc: str, request: Mapping[str, Any], caller: Caller, req_id: str | None = None) -> Answer:

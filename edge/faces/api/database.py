@@ -65,6 +65,12 @@ class ServiceDatabase:
                     self._connection.execute("ROLLBACK")
                 raise
 
+    def moment(self) -> tuple[int, int]:
+        """Differs from an earlier one if anybody has changed the file in between; microseconds."""
+        with self._guard, translated():
+            connection = self._connection
+            return connection.execute("PRAGMA data_version").fetchone()[0], connection.total_changes
+
     def close(self) -> None:
         with self._guard:
             self._connection.close()

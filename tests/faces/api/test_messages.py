@@ -3,7 +3,7 @@
 import pytest
 from clarifai_grpc.grpc.api import resources_pb2, service_pb2
 from clarifai_grpc.grpc.api.status import status_code_pb2
-from google.protobuf.json_format import ParseError
+from google.protobuf.json_format import ParseDict
 
 from edge.faces.api.messages import to_dict, to_message
 
@@ -70,5 +70,25 @@ def test_an_answer_becomes_its_message_and_what_the_protocol_does_not_know_is_le
 
 
 def test_an_answer_that_cannot_be_the_message_is_refused():
-    with pytest.raises(ParseError):
+    with pytest.raises((TypeError, ValueError)):
         to_message({"status": {"code": [1]}}, service_pb2.MultiInputResponse())
+
+
+def test_an_answer_becomes_the_message_that_protobufs_own_json_would_make_of_it():
+    concepts = [{"id": "رد", "value": 0.25, "app_id": "main", "visibility": {"gettable": 10}}, {"id": "b", "value": 1}]
+    times = {"created_at": "1969-12-31T23:59:59.250000Z", "modified_at": "2026-03-01T12:00:00.000001Z"}
+    metadata = {"known": 0.5, "is_known": True, "none": None, "deep": {"list": [1, "a", [], {"b": False}]}, "empty": {}}
+    body = {
+        "status": {"code": 10010, "description": "Mixed", "req_id": "1", "strange": 1},
+        "outputs": [
+            {"id": "1", "data": {"concepts": concepts, "metadata": metadata}, "created_at": times["created_at"]},
+            {
+                "model": {"id": "m", **times, "metadata": {}, "output_info": {"params": {"max_concepts": 20}}},
+                "input": None,
+            },
+            {},
+        ],
+    }
+    ours = to_message(body, service_pb2.MultiOutputResponse())
+    assert ours == ParseDict(body, service_pb2.MultiOutputResponse(), ignore_unknown_fields=True)
+    assert len(ours.outputs) == 3

@@ -43,6 +43,16 @@ class S3Server:
             line.sendall(request.encode())
             assert b" 200 " in line.recv(4096).partition(b"\r\n")[0]
 
+    def keys(self, bucket: str) -> list[str]:
+        """Every key in it."""
+        from edge.sync.remotes.catalogue import open_remote
+
+        remote = open_remote(self.url(bucket), KEYS)
+        try:
+            return [one.key for one in remote.page("edge/1/")]
+        finally:
+            remote.close()
+
     def url(self, bucket: str, port: int | None = None) -> str:
         """How a remote names a folder of that bucket, here or behind a proxy."""
         return f"s3://{bucket}/fleet?endpoint=http://127.0.0.1:{port or self.port}"

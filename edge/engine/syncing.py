@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -29,11 +29,14 @@ _UNCERTAIN = 500
 
 
 class Syncing:
-    """The remotes of an engine's store, to be met. ``environ`` is where credentials may be."""
+    """The remotes of an engine's store, to be met. ``environ`` is where credentials may be; ``transfer`` how to try."""
 
-    def __init__(self, engine: Engine, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, engine: Engine, environ: Mapping[str, str], transfer: Callable[..., Transfer] = Transfer
+    ) -> None:
         self._engine = engine
         self._store = engine.store
+        self._transfer = transfer
         self.remotes = Remotes(engine.store.path, environ)
 
     def moment(self) -> object:
@@ -128,7 +131,7 @@ class Syncing:
     def _met(self, known: Known, limits: Limits | None) -> Iterator[Transfer]:
         remote = self.remotes.open(known)
         try:
-            yield Transfer(remote, limits or Limits(), conditions=known.conditions)
+            yield self._transfer(remote, limits or Limits(), conditions=known.conditions)
         finally:
             remote.close()
 

@@ -146,7 +146,7 @@ def memory(address: Address, _secrets: Secrets, _environ: Mapping[str, str]) -> 
 def s3(address: Address, secrets: Secrets, environ: Mapping[str, str]) -> Remote:
     """``s3://bucket/folder?endpoint=https://minio.lan:9000&region=...``."""
     options = dict(address.only("endpoint", "region", "anonymous", "virtual_hosted"))
-    given = {**_settings(options, "endpoint", "region"), **secrets}
+    given = {**_settings(options, "endpoint", "region"), **_environment(environ), **secrets}
     given.setdefault("region", environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1")
     if "virtual_hosted" in options:
         given["virtual_hosted_style_request"] = options["virtual_hosted"]
@@ -231,6 +231,12 @@ def _obstore(kind: str) -> tuple[Any, Any]:
 
 def _settings(options: Mapping[str, str], *names: str) -> dict[str, str]:
     return {name: options[name] for name in names if name in options}
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Keys in the environment that was passed in; the store itself looks into the process's for the rarer ones."""
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    return {name.lower(): environ[name] for name in names if environ.get(name)}
 
 
 def _opened(name: str, given: Mapping[str, str]) -> bool:

@@ -128,7 +128,7 @@ def filled(store: Path, backbone: str, embeddings: np.ndarray, shown: np.ndarray
             ((number, sha256, row.tobytes()) for number, row in zip(numbers, embeddings, strict=True)),
         )
         connection.executemany(
-            "INSERT INTO annotations VALUES (?, ?, ?, 'user', ?)",
+            "INSERT INTO annotations (input, concept, value, by, at) VALUES (?, ?, ?, 'user', ?)",
             ((*one, _AT) for one in _annotations(numbers, shown, concepts)),
         )
         connection.executemany(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from edge.engine.choosing import uncertain
 from edge.engine.remotes import Remotes
 from edge.errors import BackboneChanged, BadImage, Conflict, EdgeError, RemoteRefused
 from edge.image import decode
+from edge.store.failures import translated
 from edge.store.files import locked, make_folder
 from edge.store.shelf import Arrived, Place, Stored
 from edge.sync import pictures, retention
@@ -138,8 +139,10 @@ class Syncing:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """One process syncs a store at a time; two would fetch everything twice. Raises Conflict."""
-        make_folder(self._store.path / "sync")
-        with locked(self._store.path / "sync/sync.lock", wait=False) as alone:
+        with ExitStack() as stack:
+            with translated():
+                make_folder(self._store.path / "sync")
+                alone = stack.enter_context(locked(self._store.path / "sync/sync.lock", wait=False))
             if not alone:
                 raise Conflict("another process syncs this store now; wait for it to finish")
             yield

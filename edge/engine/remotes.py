@@ -38,7 +38,8 @@ class Remotes:
     def add(self, name: str, url: str, pictures: Pictures = "annotated") -> tuple[Known, Abilities]:
         """Find out what a place can do, give it its mark, and keep it under a name.
 
-        Raises InvalidArgument, Conflict (the name is another place's), RemoteUnavailable, RemoteRefused, RuntimeMissing.
+        Raises InvalidArgument, Conflict (the name is another place's), RemoteUnavailable, RemoteRefused,
+        RuntimeMissing.
         """
         parse(url)
         remote = open_remote(url, secrets_of(self._store, name), self._environ)

@@ -162,7 +162,7 @@ def test_a_stick_that_is_pulled_out_is_said_and_its_mount_point_stays_empty(tmp_
             put(self, key, data, if_absent=if_absent)
 
         monkeypatch.setattr(FolderRemote, "put", put_then_pull)
-        with pytest.raises(RemoteRefused, match="gone|put the stick back"):
+        with pytest.raises(RemoteRefused, match="put the stick back"):
             field.sync()
         subprocess.run(["fusermount3", "-u", "-z", str(folder)], check=False)
         with pytest.raises(RemoteRefused, match="mount the stick"):
@@ -170,9 +170,8 @@ def test_a_stick_that_is_pulled_out_is_said_and_its_mount_point_stays_empty(tmp_
         assert list(folder.iterdir()) == []
     monkeypatch.setattr(FolderRemote, "put", put)
     folder.rmdir()
-    with Mount(folder):  # a stick that lost everything is another one
-        with pytest.raises(RemoteRefused):
-            field.sync()
+    with Mount(folder), pytest.raises(RemoteRefused):  # a stick that lost everything is another one
+        field.sync()
 
 
 def test_devices_meet_over_an_exfat_stick(tmp_path, device):
@@ -187,7 +186,8 @@ def test_devices_meet_over_an_exfat_stick(tmp_path, device):
         assert counts.good, counts
 
 
-def test_what_is_said_to_be_sent_is_there(mount, device):
+@pytest.mark.usefixtures("mount")
+def test_what_is_said_to_be_sent_is_there(device):
     field = device("field")
     field.add(*range(3), red=1)
     field.sync()

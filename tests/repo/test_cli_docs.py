@@ -113,6 +113,21 @@ def released(folder, run):
     }
 
 
+def synchronised(folder, run):
+    """What the verbs about remotes print."""
+    (folder / "remote").mkdir()
+    id = run("inputs")["inputs"][0]["id"]
+    return {
+        "edge remote add": run("remote", "add", "home", folder / "remote"),
+        "edge remote list": run("remote", "list"),
+        "edge sync": run("sync", "home"),
+        "edge remote check": run("remote", "check", "home"),
+        "edge remote thin": run("remote", "thin", "home"),
+        "edge remote fetch": run("remote", "fetch", id),
+        "edge remote remove": run("remote", "remove", "home"),
+    }
+
+
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory, photographs):
     """Verb -> the JSON document it prints, each on a store where it has something to print."""
@@ -163,7 +178,7 @@ def printed(tmp_path_factory, photographs):
         "edge service install": run("service", "install", "--print"),
         "edge serve": served(folder / "store"),
     }
-    found |= released(folder, run)
+    found |= synchronised(folder, run) | released(folder, run)
     with mock.patch("edge.faces.api.unit.uninstall", return_value=Path("/etc/systemd/system/x.service")):
         found["edge service uninstall"] = run("service", "uninstall")
     run("model", "create", "watched", "--concept", "brick")

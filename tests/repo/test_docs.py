@@ -151,10 +151,6 @@ def test_every_edge_command_that_a_page_names_exists():
         lines = [line for block in blocks(page) if block.language == "sh" for line in block.code.splitlines()]
         commands = [line for line in lines if line.startswith("edge ")] + re.findall(r"`(edge [^`]+)`", text)
         for command in commands:
-            words = re.sub(r"--(store|debug|json)( [A-Z]\w*)?", "", command).split()
+            words = re.sub(r"--store \S+|--(debug|json)", "", command).split()
             named |= {words[1]} if len(words) > 1 and words[1].isidentifier() else set()
-    assert named - verbs - NOT_YET == set()
-
-
-NOT_YET = {"sync"}
-"""Verbs that the README names as missing."""
+    assert named - verbs == set()

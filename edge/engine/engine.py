@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -15,6 +15,7 @@ from edge.backbone import catalogue
 from edge.config import DEFAULT_BACKBONE, Config
 from edge.engine.model import Model
 from edge.engine.pictures import Picture, collect, collect_folders, labels_of, loaded
+from edge.engine.released import with_released
 from edge.errors import (
     BackboneChanged,
     Conflict,
@@ -37,8 +38,6 @@ Progress = Callable[[int, int], None]
 """Called with (done, total) as a long verb goes on."""
 
 _BATCH = 16
-RELEASED = "releases/backbones"
-"""Where in a store's folder the backbones of releases are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,18 +259,27 @@ class Engine:
         not_concepts: str | Iterable[str] = (),
         *,
         clear: str | Iterable[str] = (),
+        confirm: bool = False,
         by: str = "user",
     ) -> Input:
-        """Say what a stored input shows and does not show; ``clear`` forgets. Raises NotFound, InvalidArgument."""
+        """Say what a stored input shows and does not show; ``clear`` forgets. Raises NotFound, InvalidArgument.
+
+        ``confirm``: the concepts given, or everything that is said of it, were looked at and are right; no review
+        calls them suspects until somebody changes them.
+        """
         values: dict[str, int | None] = {**labels_of(concepts, not_concepts)}
         for name in check_names(clear, "concept"):
             if name in values:
                 raise InvalidArgument(f"{name!r} is both set and cleared; give it once")
             self.store.inputs.concept_id(name)
             values[name] = None
+        if confirm and not values:
+            values.update((one.concept_id, one.value) for one in self.input(input).annotations)
+            if not values:
+                raise InvalidArgument(f"nothing is said of input {input} yet; give --concept or --not-concept")
         if not values:
-            raise InvalidArgument("nothing to say; give --concept, --not-concept or --clear")
-        return self.store.inputs.annotate(input, values, by=by)
+            raise InvalidArgument("nothing to say; give --concept, --not-concept, --clear or --confirm")
+        return self.store.inputs.annotate(input, values, by=by, confirm=confirm)
 
     def inputs(
         self, *, unlabelled: bool = False, concept: str | None = None, limit: int = -1, offset: int = 0
@@ -366,12 +374,6 @@ class Engine:
             if self._trainer is None:
                 self._trainer = ThreadPoolExecutor(1, thread_name_prefix="edge-train")
             return self._trainer
-
-
-def with_released(config: Config, store: Path) -> Config:
-    """The configuration with the folder that a store's released backbones are installed in."""
-    folders = [*(config.backbones or "").split(os.pathsep), str(store.absolute() / RELEASED)]
-    return replace(config, backbones=os.pathsep.join(dict.fromkeys(one for one in folders if one)))
 
 
 def card_of(name: str, config: Config) -> BackboneCard:

@@ -18,10 +18,11 @@ from typing import Any
 from edge.backbone import catalogue
 from edge.backbone.card import read_card
 from edge.engine.deciding import Decider, Judgement
-from edge.engine.engine import RELEASED, Engine, Progress
+from edge.engine.engine import Engine, Progress
 from edge.engine.health import golden_agreement
 from edge.engine.judging import Candidate
 from edge.engine.recomputing import fill
+from edge.engine.released import RELEASED
 from edge.errors import BadBackbone, BadRelease, Conflict, EdgeError, InvalidArgument, NotFound
 from edge.store.failures import translated
 from edge.store.files import locked, make_folder, write_durably

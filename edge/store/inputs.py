@@ -6,7 +6,6 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +16,7 @@ from edge.store.browsing import PLACE, Filter
 from edge.store.concepts import FIND, Concepts, concept_of, stamp
 from edge.store.database import Database, Row
 from edge.store.failures import parsed, translated
-from edge.store.names import check_name
+from edge.store.given import NewInput, check_value, checked, json_of
 from edge.store.said import Said, said_before, say
 from edge.store.stamps import keep, next_stamp, tick
 from edge.types import UNKNOWN, Annotation, Input
@@ -26,22 +25,6 @@ _COLUMNS = "number, id, sha256, media_type, size, width, height, source, added_a
 _CHUNK = 500
 T = TypeVar("T")
 _PREFIX = 6
-
-
-@dataclass(frozen=True, slots=True)
-class NewInput:
-    """An image to be stored, already decoded once: ``embedding`` is d int8 bytes under ``backbone_sha256``."""
-
-    data: bytes
-    media_type: str
-    width: int
-    height: int
-    source: str
-    embedding: bytes
-    backbone_sha256: str
-    annotations: Mapping[str, int] = field(default_factory=dict)
-    id: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Inputs(Concepts):
@@ -61,7 +44,7 @@ class Inputs(Concepts):
         """
         if not new:
             return []
-        metadata = [_checked(one) for one in new]
+        metadata = [checked(one) for one in new]
         digests = [hashlib.sha256(one.data).hexdigest() for one in new]
         with translated(), self._blobs.adding(self._used) as adding:
             for one, digest in zip(new, digests, strict=True):
@@ -148,23 +131,28 @@ class Inputs(Concepts):
 
     # --- annotations ---------------------------------------------------------------------------------------------
 
-    def annotate(self, id: str, values: Mapping[str, int | None], *, by: str) -> Input:
-        """Set (1, 0) or clear (None) annotations of one input, all together. Raises NotFound, InvalidArgument."""
-        return self.annotate_many([(id, values)], by=by)[0]
+    def annotate(self, id: str, values: Mapping[str, int | None], *, by: str, confirm: bool = False) -> Input:
+        """Set (1, 0) or clear (None) annotations of one input, all together. Raises NotFound, InvalidArgument.
 
-    def annotate_many(self, changes: Iterable[tuple[str, Mapping[str, int | None]]], *, by: str) -> list[Input]:
+        ``confirm``: what is said already was looked at and is right, so it is said again; see ``confirmed``.
+        """
+        return self.annotate_many([(id, values)], by=by, confirm=confirm)[0]
+
+    def annotate_many(
+        self, changes: Iterable[tuple[str, Mapping[str, int | None]]], *, by: str, confirm: bool = False
+    ) -> list[Input]:
         """As ``annotate`` for several inputs, answered in their order. All or nothing."""
         with self._database.write() as connection:
             numbers = []
             for id, values in changes:
                 numbers.append(self._resolve(id))
-                self._annotate_row(connection, numbers[-1], values, by)
+                self._annotate_row(connection, numbers[-1], values, by, confirm=confirm)
             found = self._by_number(numbers)
         return [found[number] for number in numbers]
 
     def set_metadata(self, id: str, metadata: Mapping[str, Any]) -> Input:
         """Replace an input's metadata. Raises NotFound, InvalidArgument (no JSON)."""
-        text = _json(metadata, f"input {id}")
+        text = json_of(metadata, f"input {id}")
         with self._database.write() as connection:
             number = self._resolve(id)
             before = connection.execute("SELECT metadata_stamp FROM inputs WHERE number = ?", (number,)).fetchone()[0]
@@ -177,23 +165,49 @@ class Inputs(Concepts):
             return self._by_number([number])[number]
 
     def _annotate_row(
-        self, connection: sqlite3.Connection, number: int, values: Mapping[str, int | None], by: str
+        self,
+        connection: sqlite3.Connection,
+        number: int,
+        values: Mapping[str, int | None],
+        by: str,
+        *,
+        confirm: bool = False,
     ) -> None:
         said: set[int] = set()
         for name, value in values.items():
-            _check_value(value)
+            check_value(value)
             concept, _ = concept_of(connection, name, self._now())
             if concept in said:
                 raise InvalidArgument(f"{name!r} is another name of a concept that is given too; give it once")
             said.add(concept)
             before, last = said_before(connection, number, concept)
             after = UNKNOWN if value is None else int(value)
-            if before == after:
+            if before == after and not (confirm and after != UNKNOWN):
                 continue
             given = next_stamp(connection, self._clock(), last)
             say(connection, Said(number, concept, after, by, self._now(), given, 0, last))
             connection.execute("DELETE FROM disputed WHERE input = ? AND concept = ?", (number, concept))
             self._log(connection, number, concept, before, after, by)
+
+    def confirmed(self, ids: Iterable[str]) -> set[tuple[str, str]]:
+        """(input id, concept id) of what somebody confirmed of these inputs and nothing has changed since.
+
+        In the log that is a label which became what it was. Reads the log once per 500 inputs.
+        """
+        found: set[tuple[str, str]] = set()
+        with self._database.read():
+            for part in _chunks(list(dict.fromkeys(ids))):
+                last = (
+                    "SELECT input, concept, before, after, max(number) FROM changes WHERE input IN "
+                    f"(SELECT number FROM inputs WHERE id IN ({','.join('?' * len(part))})) GROUP BY input, concept"
+                )
+                rows = self._database.rows(
+                    f"SELECT i.id, c.id FROM ({last}) l JOIN inputs i ON i.number = l.input "
+                    "JOIN concepts c ON c.number = l.concept WHERE l.before = l.after",
+                    part,
+                )
+                found.update(rows)
+        return found
 
     def log_word(
         self, connection: sqlite3.Connection, number: int, concept: int, before: int, after: int, by: str
@@ -336,28 +350,6 @@ class Inputs(Concepts):
 
     def _now(self) -> str:
         return stamp(self._clock)
-
-
-def _checked(one: NewInput) -> str:
-    """Refuse what a row would refuse before any byte is written; returns the metadata as text."""
-    if one.id is not None:
-        check_name(one.id, "input")
-    for name, value in one.annotations.items():
-        check_name(name, "concept")
-        _check_value(value)
-    return _json(one.metadata, one.source)
-
-
-def _json(metadata: Mapping[str, Any], what: str) -> str:
-    try:
-        return json.dumps(dict(metadata), allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise InvalidArgument(f"the metadata of {what} is no JSON ({error}); give texts and numbers") from error
-
-
-def _check_value(value: int | None) -> None:
-    if value not in (0, 1, None):
-        raise InvalidArgument(f"an annotation is 1 (shown), 0 (not shown) or cleared, not {value!r}")
 
 
 def _same_backbone(connection: sqlite3.Connection, new: Sequence[NewInput]) -> None:

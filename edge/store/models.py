@@ -15,7 +15,7 @@ from edge.errors import BadHead, Conflict, InvalidArgument, NotFound
 from edge.store.concepts import FIND, ensure, stamp
 from edge.store.failures import translated
 from edge.store.files import locked, write_durably
-from edge.store.names import check_name, check_names
+from edge.store.names import check_count, check_name, check_names
 from edge.store.records import MODELS, VERSIONS, NewVersion, model_of, version_of
 from edge.store.snapshots import Snapshots
 from edge.store.stamps import keep, next_stamp
@@ -51,7 +51,7 @@ class Models(Snapshots):
         with self._database.write() as connection:
             ids = ensure(connection, wanted, now)
             if ids or not may_be_empty:
-                _check_count(ids, mutually_exclusive)
+                check_count(ids, mutually_exclusive)
             try:
                 connection.execute(
                     "INSERT INTO models (name, concepts, exclusive, closed, created_at) VALUES (?, ?, ?, ?, ?)",
@@ -102,7 +102,7 @@ class Models(Snapshots):
             if not ids:
                 raise InvalidArgument(_NOTHING)
             left = tuple(one for one in model.concepts if one not in ids)
-            _check_count(left, model.mutually_exclusive)
+            check_count(left, model.mutually_exclusive)
             return self._set_concepts(connection, name, left)
 
     def replace_concepts(self, name: str, concepts: Iterable[str]) -> ModelInfo:
@@ -111,7 +111,7 @@ class Models(Snapshots):
         with self._database.write() as connection:
             model = self.get(name)
             ids = ensure(connection, wanted, stamp(self._clock))
-            _check_count(ids, model.mutually_exclusive)
+            check_count(ids, model.mutually_exclusive)
             return model if ids == model.concepts else self._set_concepts(connection, name, ids)
 
     def set_output(
@@ -128,7 +128,7 @@ class Models(Snapshots):
             if (exclusive, closed) == (model.mutually_exclusive, model.closed_environment):
                 return model
             if model.concepts:
-                _check_count(model.concepts, exclusive)
+                check_count(model.concepts, exclusive)
             # without its snapshot, so that nobody goes on with statistics of the other kind
             connection.execute(
                 "UPDATE models SET exclusive = ?, closed = ?, snapshot = NULL WHERE name = ?", (exclusive, closed, name)
@@ -142,7 +142,7 @@ class Models(Snapshots):
         return self.get(name)
 
     def _defined(self, connection: sqlite3.Connection, name: str, *, gone: bool = False) -> None:
-        """A model was made, changed or deleted here, after whatever was said of it before."""
+        """A model was made, changed or deleted here."""
         known = "SELECT stamp FROM models WHERE name = ?1 UNION SELECT stamp FROM models_gone WHERE name = ?1"
         before = max((row[0] for row in connection.execute(known, (name,))), default=0)
         given = next_stamp(connection, self._clock(), before)
@@ -392,10 +392,3 @@ class Models(Snapshots):
 
     def _head_path(self, digest: str) -> Path:
         return self._folder / f"{digest}.head"
-
-
-def _check_count(concepts: Sequence[str], mutually_exclusive: bool) -> None:
-    if not concepts:
-        raise InvalidArgument("a model needs at least one concept; name another, or delete the model")
-    if mutually_exclusive and len(concepts) == 1:
-        raise InvalidArgument("a mutually exclusive model needs at least two concepts; name another")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from edge.errors import InvalidArgument
 
@@ -23,3 +23,11 @@ def check_names(names: str | Iterable[str], what: str) -> tuple[str, ...]:
     """Checked names without repetitions, in order; a string is one name, never its letters."""
     each = (names,) if isinstance(names, str) else names
     return tuple(dict.fromkeys(check_name(name, what) for name in each))
+
+
+def check_count(concepts: Sequence[str], mutually_exclusive: bool) -> None:
+    """Raises InvalidArgument for too few concepts."""
+    if not concepts:
+        raise InvalidArgument("a model needs at least one concept; name another, or delete the model")
+    if mutually_exclusive and len(concepts) == 1:
+        raise InvalidArgument("a mutually exclusive model needs at least two concepts; name another")

@@ -107,14 +107,14 @@ class Sealing:
         )
         for id, digest, text, stamp in connection.execute(metadata):
             yield self._record("metadata", stamp, {"input": _own_id(id, digest), "of": digest, "metadata": text})
-        made = "SELECT id, created_at, stamp FROM concepts WHERE device = 0"
-        for id, at, stamp in connection.execute(made):
+        first = "SELECT id, created_at, stamp FROM concepts WHERE device = 0"
+        for id, at, stamp in connection.execute(first):
             yield self._record("concept", stamp, {"concept": id, "at": at})
-        names = "SELECT id, wanted, created_at, name_stamp FROM concepts WHERE name_device = 0 AND name_stamp > 0"
-        for id, name, at, stamp in connection.execute(names):
+        named = "SELECT id, wanted, created_at, name_stamp FROM concepts WHERE name_device = 0 AND name_stamp > 0"
+        for id, name, at, stamp in connection.execute(named):
             yield self._record("name", stamp, {"concept": id, "name": name, "at": at})
-        models = "SELECT name, concepts, exclusive, closed, created_at, stamp FROM models WHERE device = 0"
-        for name, concepts, exclusive, closed, at, stamp in connection.execute(models):
+        defined = "SELECT name, concepts, exclusive, closed, created_at, stamp FROM models WHERE device = 0"
+        for name, concepts, exclusive, closed, at, stamp in connection.execute(defined):
             made = {"concepts": json.loads(concepts), "exclusive": bool(exclusive), "closed": bool(closed), "at": at}
             yield self._record("model", stamp, {"name": name, **made, "gone": False})
         for name, stamp in connection.execute("SELECT name, stamp FROM models_gone WHERE device = 0"):

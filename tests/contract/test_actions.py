@@ -2,153 +2,21 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import sys
-import threading
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from edge.camera.base import Capture
-from edge.camera.fake import encoded, scene
 from edge.errors import InvalidArgument, StoreUnavailable
-from edge.types import ConceptScore, Prediction
-from edge.watch.base import Change, Event, Fired
-from edge.watch.catalogue import ACTIONS, made
-from edge.watch.context import Context
-from edge.watch.specs import spec
+from edge.watch.catalogue import ACTIONS
+from tests.contract.conftest import JPEG, action, at, event
 
 pytest.importorskip("gpiozero")
 pytest.importorskip("paho.mqtt")
 
-JPEG = encoded(scene(1, 48, 64))
-
-
-class Keeping:
-    """A keeper in memory."""
-
-    def __init__(self):
-        self.kept, self.tidied, self.full = [], [], False
-
-    def keep(self, picture, source, prediction):
-        if self.full:
-            raise StoreUnavailable("the disk is full; make room")
-        self.kept.append((picture, source, prediction))
-        return str(len(self.kept))
-
-    def tidy(self, source, quota):
-        self.tidied.append((source, quota))
-        return 0
-
-
-class Remembering:
-    """A broker in memory."""
-
-    url, prefix, availability = "mqtt://broker", "farm", "farm/availability"
-
-    def __init__(self):
-        self.topics, self.started = {}, 0
-
-    def start_once(self):
-        self.started += 1
-
-    def publish(self, topic, payload, *, retain=False):  # noqa: ARG002
-        self.topics[topic] = payload
-
-
-@pytest.fixture
-def keeper():
-    return Keeping()
-
-
-@pytest.fixture
-def broker():
-    return Remembering()
-
-
-@pytest.fixture
-def names():
-    return [("ripe", "ripe"), ("grün", "grün")]
-
-
-@pytest.fixture
-def context(tmp_path, keeper, broker, names):
-    return Context("gate", "tomatoes", tmp_path / "gate", keeper, lambda: names, lambda _: broker, lambda _: None)
-
-
-@pytest.fixture(autouse=True)
-def pins():
-    """gpiozero's own fake pins."""
-    from gpiozero import Device
-    from gpiozero.pins.mock import MockFactory
-
-    before, Device.pin_factory = Device.pin_factory, MockFactory()
-    yield Device.pin_factory
-    Device.pin_factory.reset()
-    Device.pin_factory = before
-
-
-class Hook(http.server.BaseHTTPRequestHandler):
-    """Takes events, or refuses as often as it is told to."""
-
-    def log_message(self, *_):
-        pass
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        status = self.server.answers.pop(0) if self.server.answers else 200
-        self.server.got.append((status, self.headers["Idempotency-Key"], json.loads(body)))
-        self.send_response(status)
-        if status in (301, 302, 307):
-            self.send_header("Location", "/elsewhere")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-
-@pytest.fixture
-def hook():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook)
-    server.got, server.answers = [], []
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-def at(hook, path="/hook?key=abc"):
-    return f"webhook:http://127.0.0.1:{hook.server_address[1]}{path}"
-
-
-def event(*, on=True, changed=True, value=0.9, is_known=True, failed=None, capture=True, reply=None, active=("ripe",)):
-    scores = (ConceptScore("ripe", value, "ripe"), ConceptScore("grün", 1 - value, "grün"))
-    prediction = None if failed else Prediction("tomatoes", "v1", scores, 0.8, is_known)
-    now = datetime(2026, 6, 1, tzinfo=UTC)
-    taken = Capture(JPEG, 1.0, now, 1, "fake://") if capture and not failed else None
-    changes = (Change("ripe", "ripe", on, value),) if changed and not failed else ()
-    return Event("gate", "tomatoes", now, Fired("interval", 1.0, reply), taken, prediction, active, changes, failed)
-
-
-def action(text, context):
-    return made(ACTIONS, spec(text, whole=("exec", "webhook")), "action", context)
-
-
-@pytest.fixture
-def started(context):
-    """``started("log:FILE")``: an action that has begun; it is closed at the end."""
-    begun = []
-
-    def start(text):
-        one = action(text, context)
-        one.start()
-        begun.append(one)
-        return one
-
-    yield start
-    for one in begun:
-        one.close(1.0)
+pytestmark = pytest.mark.usefixtures("pins")
 
 
 @pytest.fixture(params=sorted(ACTIONS))
@@ -289,78 +157,6 @@ def test_a_program_that_hangs_is_ended(started, monkeypatch, caplog):
 def test_a_program_that_is_not_there_is_said_before(context):
     with pytest.raises(InvalidArgument, match="no program"):
         action("exec:no-such-program-anywhere", context).check()
-
-
-# --- webhook ---------------------------------------------------------------------------------------------------------
-
-
-def wait_for(what, seconds=10):
-    until = time.monotonic() + seconds
-    while not what() and time.monotonic() < until:
-        time.sleep(0.01)
-    assert what()
-
-
-def test_a_change_is_posted_once(started, hook):
-    one = started(at(hook))
-    one.act(event())
-    one.act(event(changed=False))
-    wait_for(lambda: hook.got)
-    time.sleep(0.1)
-    [(_, key, body)] = hook.got
-    assert key
-    assert body["changed"][0]["id"] == "ripe"
-
-
-def test_what_was_not_taken_comes_again_with_the_same_key_and_in_order(started, hook, monkeypatch):
-    monkeypatch.setattr("edge.watch.actions.webhook._BACK_OFF", (0.05,))
-    hook.answers = [503, 500]
-    one = started(at(hook))
-    one.act(event(value=0.9))
-    one.act(event(value=0.8))
-    wait_for(lambda: len(hook.got) == 4)
-    assert [status for status, *_ in hook.got] == [503, 500, 200, 200]
-    assert len({key for _, key, _ in hook.got[:3]}) == 1
-    assert [body["concepts"][0]["value"] for *_, body in hook.got[2:]] == [0.9, 0.8]
-
-
-def test_what_waits_is_delivered_after_a_restart(context, hook):
-    missing = action("webhook:http://127.0.0.1:9/x", context)
-    missing.start()
-    missing.act(event())
-    missing.close(0.5)
-    there = action(at(hook), context)
-    there.start()
-    wait_for(lambda: hook.got)
-    there.close(1)
-
-
-def test_what_will_never_be_taken_is_dropped_and_said(started, hook):
-    hook.answers = [404]
-    one = started(at(hook))
-    one.act(event())
-    wait_for(lambda: one.failed)
-    assert "refuses events with 404" in one.failed
-    assert "abc" not in one.failed
-
-
-def test_a_redirect_is_not_followed(started, hook, monkeypatch):
-    monkeypatch.setattr("edge.watch.actions.webhook._BACK_OFF", (30.0,))
-    hook.answers = [307]
-    started(at(hook)).act(event())
-    wait_for(lambda: hook.got)
-    time.sleep(0.1)
-    assert len(hook.got) == 1
-
-
-def test_only_so_many_events_wait(started, monkeypatch, context):
-    monkeypatch.setattr("edge.watch.actions.webhook._MOST", 5)
-    one = started("webhook:http://127.0.0.1:9/x")
-    for _ in range(20):
-        one.act(event())
-    one.close(0.2)
-    fresh = action("webhook:http://127.0.0.1:9/x", context)
-    assert len(fresh._waiting()) == 5
 
 
 # --- gpio ------------------------------------------------------------------------------------------------------------

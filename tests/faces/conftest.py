@@ -65,3 +65,15 @@ def taught(templates, tmp_path):
 def trained(templates, tmp_path):
     """``taught``, and "warm" has its version v1."""
     return shutil.copytree(templates / "trained", tmp_path, dirs_exist_ok=True)
+
+
+@pytest.fixture
+def answer_lines(edge):
+    """``answer_lines("watch", ...)``: the JSON documents of a command that prints one a line; it must succeed."""
+
+    def run(*arguments):
+        done = edge(*arguments, json=True)
+        assert done.exit_code == 0, done.output
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    return run

@@ -22,6 +22,7 @@ from edge.faces.cli.session import Session, pass_session
 if TYPE_CHECKING:
     from edge.watch.base import Event
     from edge.watch.config import WatchConfig
+    from edge.watch.loop import Loop
     from edge.watch.runner import Watch
 
 _STOP_SECONDS = 5.0
@@ -145,6 +146,18 @@ def _summary(running: Watch) -> list[str]:
     return [text.safe(line) for line in text.table(rows, heads=heads, right="l r r r r r r r")]
 
 
+def _now(loop: Loop) -> str:
+    """How a loop is, in a few words."""
+    last = loop.last
+    if last is None or last.prediction is None:
+        seen = "nothing yet" if last is None else f"could not look: {last.failed}"
+    else:
+        names = {one.id: one.name or one.id for one in last.prediction.concepts}
+        seen = "sees " + (", ".join(names.get(one, one) for one in last.active) or "nothing")
+    state = "" if loop.camera.state == "open" else f" ({loop.camera.state})"
+    return f"{loop.name}: {text.plural(loop.counters.predictions, 'look')}, {seen}{state}"
+
+
 class _Shown:
     """Events as JSON lines, or a line on the terminal that says how it goes."""
 
@@ -170,14 +183,8 @@ class _Shown:
         """One line for all loops."""
         if not self._live:
             return
-        parts = []
-        for loop in running.loops:
-            last = loop.last
-            seen = ", ".join(loop.decider.active) or ("-" if last is None or last.failed is None else last.failed)
-            state = "" if loop.camera.state == "open" else f" ({loop.camera.state})"
-            parts.append(f"{loop.name}: {loop.counters.predictions} looks, sees {seen}{state}")
-        line = text.safe("  |  ".join(parts))
-        width = max(20, os.get_terminal_size(sys.stderr.fileno()).columns - 1)
+        line = text.safe("  |  ".join(map(_now, running.loops)))
+        width = (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - 1  # some terminals do not know theirs
         sys.stderr.write("\r\033[K" + line[:width])
         sys.stderr.flush()
 

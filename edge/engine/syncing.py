@@ -18,8 +18,9 @@ from edge.store.files import locked, make_folder
 from edge.store.shelf import Arrived, Place, Stored
 from edge.sync import pictures, retention
 from edge.sync.book import LogBook
+from edge.sync.contract import Met, Stage
 from edge.sync.registry import Known
-from edge.sync.session import Meeting, Met, Stage
+from edge.sync.session import Meeting
 from edge.sync.transfer import Limits, Transfer
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from edge.store import Store
 from edge.store.failures import translated
 from edge.store.files import make_folder, write_durably
 from edge.sync.device import ID, Identity, check, id_of
+from edge.sync.fleet import Fleet
 from edge.sync.segments import FORMAT, Head, digest, in_segments, seal, unseal
 
 MANIFESTS = "edge/1/manifests/"
@@ -27,11 +28,12 @@ _FIELDS = {"format", "device", "name", "public", "segments", "digest"}
 
 
 class LogBook:
-    """One store's log. Implements ``edge.sync.session.Book``."""
+    """One store's log. Implements ``edge.sync.contract.Book``."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._identity = Identity.of(store.path)
+        self._fleet = Fleet(store)
         self.disputed = 0
         """Contradictions that merging has found."""
 
@@ -152,8 +154,11 @@ class LogBook:
             )
         if there["segments"] == merged and there["digest"] != last:
             raise BadSegment(f"device {device[:8]} has another history than before; its copy was left out")
-        for number in range(merged + 1, there["segments"] + 1):
+        allowed = self._fleet.check(device, there["segments"])
+        for number in range(merged + 1, allowed + 1):
             yield _key(device, number)
+        if merged >= allowed < there["segments"]:
+            raise BadSegment(f"device {device[:8]} was revoked; what it said since was left out")
 
     def merge(self, device: str, manifest: bytes, key: str, segment: bytes) -> int:
         """Merge one segment; returns how many records were new. Raises BadSegment (not genuine, out of order)."""
@@ -164,11 +169,16 @@ class LogBook:
             raise BadSegment(f"segment {key} is another one than its name says; it was left out")
         if head.number <= merged:
             return 0
+        if head.number > self._fleet.check(device, head.number):
+            raise BadSegment(f"device {device[:8]} was revoked; what it said since was left out")
         if head.number != merged + 1 or head.previous != last:
             raise BadSegment(f"segment {head.number} of {device[:8]} does not follow the one before; it was left out")
         self._check_last(there, head, segment)
         applied = self._store.merging(self.device).apply(
-            records, lambda connection: self._store.note_merged(connection, device, head.number, digest(segment))
+            records,
+            lambda connection: self._store.note_merged(
+                connection, device, str(there["name"])[:64], head.number, digest(segment)
+            ),
         )
         self.disputed += applied.disputed
         return applied.changed

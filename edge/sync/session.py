@@ -10,90 +10,26 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from edge.errors import Conflict, EdgeError, NotFound, RemoteRefused, RemoteUnavailable, StoreCorrupt, StoreUnavailable
 from edge.image import DEFAULT_LIMITS
 from edge.store.shelf import Place, Shelf, Stored
 from edge.sync import pictures, plan
+from edge.sync.contract import Book, Met, Stage
 from edge.sync.registry import Known
-from edge.sync.remotes.base import PAGE, PART, Object
+from edge.sync.remotes.base import PAGE, PART, Object, checked
 from edge.sync.state import State
 from edge.sync.transfer import Enough, Transfer
 
-Progress = Callable[[int, int], None]
-Stage = Callable[[str], Progress | None]
-"""Asked for a callback of (bytes done, bytes in all) as "pushing" and "pulling" begin."""
-
 MANIFESTS = "edge/1/manifests/"
+INDEX = "edge/1/manifests/index"
+"""The devices there are, for those who read from a web server that cannot list."""
 _HINT = ".pictures"
+_MAX_INDEX = 1 << 20
 _BATCH = 16
 _MISSES = 20
 """So many pictures in a row that are not there yet: then the others are not asked for in this meeting."""
-
-
-class Book(Protocol):
-    """The log, as a meeting sees it."""
-
-    @property
-    def device(self) -> str:
-        """Our id in the remote's keys."""
-        ...
-
-    @property
-    def unsent(self) -> bool:
-        """Whether there are records no segment holds yet."""
-        ...
-
-    def manifest_key(self, device: str) -> str:
-        """Where a device's manifest is."""
-        ...
-
-    def met(self, manifest: bytes | None) -> str | None:
-        """Compare with what the remote has under our id. A sentence when that was not us: then we are a new device."""
-        ...
-
-    def fork(self) -> str:
-        """Become a new device, for another one speaks under our id; returns the sentence that says so."""
-        ...
-
-    def segments(self, manifest: bytes | None) -> Iterator[tuple[str, bytes]]:
-        """Our segments that the remote has not, in order: keys and bytes."""
-        ...
-
-    def manifest(self) -> bytes:
-        """Ours, with all of these segments."""
-        ...
-
-    def read(self, device: str, manifest: bytes) -> Iterator[str]:
-        """Keys of the segments of another device that were not merged yet, in order. Raises EdgeError (not genuine)."""
-        ...
-
-    def merge(self, device: str, manifest: bytes, key: str, segment: bytes) -> int:
-        """Merge one segment; returns how many records were new. Raises EdgeError (not genuine, out of order)."""
-        ...
-
-
-@dataclass(slots=True)
-class Met:
-    """What a meeting did. ``refused``: (whose, why); ``left``: pictures and bytes that are still to go, each way."""
-
-    remote: str
-    segments_sent: int = 0
-    pictures_sent: int = 0
-    records: int = 0
-    pictures_fetched: int = 0
-    requests: int = 0
-    failures: int = 0
-    bytes_sent: int = 0
-    bytes_received: int = 0
-    stopped: str | None = None
-    notes: list[str] = field(default_factory=list)
-    refused: list[tuple[str, str]] = field(default_factory=list)
-    to_send: tuple[int, int] = (0, 0)
-    to_fetch: tuple[int, int] = (0, 0)
 
 
 class Meeting:
@@ -164,12 +100,33 @@ class Meeting:
 
     def _manifests(self) -> dict[str, Object]:
         """The manifests and hints that are there, by key."""
+        if not self._transfer.remote.lists:
+            return self._indexed()
         found: dict[str, Object] = {}
         while page := self._transfer.page(MANIFESTS, after=max(found, default="")):
             found.update((one.key, one) for one in page)
             if len(page) < PAGE:
                 break
         return found
+
+    def _indexed(self) -> dict[str, Object]:
+        shown = self._transfer.remote.shown
+        try:
+            devices = json.loads(self._transfer.get(INDEX, limit=_MAX_INDEX))
+            keys = [checked(self._book.manifest_key(one)) for one in devices]
+        except NotFound as error:
+            raise RemoteRefused(f"{shown} has no {INDEX}; let a device push to where it is served from") from error
+        except (ValueError, TypeError) as error:
+            raise RemoteRefused(f"{INDEX} of {shown} is damaged; the next device that pushes there mends it") from error
+        return {key: Object(key, 0) for key in keys}
+
+    def _send_index(self, manifests: dict[str, Object]) -> None:
+        """Replace the index unless the one that is there is as long as it has to be."""
+        keys = {*manifests, self._book.manifest_key(self._book.device)}
+        devices = sorted(key.removeprefix(MANIFESTS)[:-5] for key in keys if key.endswith(".json"))
+        text = json.dumps(devices).encode()
+        if INDEX not in manifests or manifests[INDEX].size != len(text):
+            self._transfer.put(INDEX, text, "replace")
 
     def _send_log(self, manifests: dict[str, Object]) -> None:
         key = self._book.manifest_key(self._book.device)
@@ -190,6 +147,7 @@ class Meeting:
         fresh = self._book.manifest()
         if fresh != manifest:
             self._transfer.put(key, fresh, "replace")
+            self._send_index(manifests)
         elif there is not None:
             self._see(there)
 
@@ -201,7 +159,7 @@ class Meeting:
     def _fetch_logs(self, manifests: dict[str, Object]) -> None:
         ours = self._book.manifest_key(self._book.device)
         for key, there in manifests.items():
-            if key == ours or key.endswith(_HINT) or self._is_seen(there):
+            if key == ours or not key.endswith(".json") or self._is_seen(there):
                 continue
             device = key.removeprefix(MANIFESTS).partition(".")[0]
             try:

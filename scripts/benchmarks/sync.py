@@ -19,11 +19,12 @@ from edge import Engine
 from edge.config import Config
 from edge.store import NewInput
 from edge.sync.book import LogBook
+from edge.sync.contract import Met
 from edge.sync.registry import Known
 from edge.sync.remotes.base import Object
 from edge.sync.remotes.memory import Bucket, MemoryRemote
 from edge.sync.remotes.probe import mark, read_mark
-from edge.sync.session import Meeting, Met
+from edge.sync.session import Meeting
 from edge.sync.transfer import Transfer
 
 RATIO, RATIO_FAILING, REQUESTS, GROWTH_MB = 1.03, 1.10, 5, 20.0

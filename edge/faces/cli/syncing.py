@@ -19,7 +19,7 @@ from edge.faces.cli.sizes import Bytes
 if TYPE_CHECKING:
     from edge.engine.engine import Progress
     from edge.engine.syncing import Syncing
-    from edge.sync.session import Met
+    from edge.sync.contract import Met
     from edge.sync.transfer import Limits
 
 _EVERY = 300.0

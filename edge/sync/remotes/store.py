@@ -87,7 +87,7 @@ class ObjectStoreRemote:
             wanted = {"options": {"range": {"offset": start} if limit is None else (start, start + limit)}}
         try:
             found = await obstore.get_async(self._store, key, **wanted)
-        except exceptions.GenericError as error:
+        except (exceptions.GenericError, exceptions.NotSupportedError) as error:
             if "416" in str(error) or "InvalidRange" in str(error):
                 return b""
             if not wanted or ("range" not in str(error).lower() and "partial" not in str(error).lower()):
@@ -156,7 +156,7 @@ class HttpRemote(ObjectStoreRemote):
 
     def page(self, prefix: str, *, after: str = "") -> list[Object]:  # noqa: ARG002
         """Raises RemoteRefused."""
-        raise RemoteRefused(f"{self.shown} is a web server and cannot list; it needs the hub's roster")
+        raise RemoteRefused(f"{self.shown} is a web server and cannot list; name what to read")
 
 
 async def _awaited(request: Callable[[], Awaitable[T]]) -> T:

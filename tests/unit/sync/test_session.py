@@ -71,7 +71,7 @@ def test_labels_go_before_pictures(fleet):
     field.add(1, red=1)
     field.sync()
     kinds = [key.split("/")[2] for key in puts(fleet)]
-    assert kinds == ["devices", "manifests", "blobs", "manifests"]
+    assert kinds == ["devices", "manifests", "manifests", "blobs", "manifests"]
 
 
 def test_labels_travel_on_a_link_that_carries_no_picture(fleet):

@@ -4,6 +4,7 @@ Each test is a shell script in a mount namespace of its own, so that nothing nee
 otherwise as root of a new user namespace.
 """
 
+import json
 import os
 import shlex
 import subprocess
@@ -127,3 +128,36 @@ def test_a_store_cannot_be_made_where_nothing_can_be_written(shell):
     assert code == 5
     assert len(line.splitlines()) == 1
     assert "check its permissions and mount" in line
+
+
+def test_a_loop_lives_through_a_full_disk_says_so_once_and_stores_again(shell):
+    steps = shell(
+        f"""
+        {TEACH}
+        watch() {{
+            edge --json watch "fake://?fps=20" --model warm --trigger each --then store --seconds 6
+        }}
+        kept() {{
+            edge --json inputs --limit 1000 | grep -o watch/warm | wc -l
+        }}
+        step watch watch & running=$!
+        until [ "$(kept)" -gt 0 ]; do sleep 0.1; done
+        dd if=/dev/zero of="$disk/ballast" bs=4k 2>/dev/null
+        sleep 1.5
+        step full kept
+        rm "$disk/ballast"
+        wait $running
+        step after kept
+        step doctor edge doctor
+        """
+    )
+    code, out, said = steps["watch"]
+    assert code == 0, said
+    failures = [line for line in said.splitlines() if "loop warm: store: " in line]
+    assert len(failures) == 1, said
+    assert "free some space" in failures[0]
+    *events, last = [json.loads(line) for line in out.splitlines()]
+    assert last["loops"]["warm"]["failures"] == 0
+    assert len(events) > int(steps["full"][1]) > 0
+    assert int(steps["after"][1]) > int(steps["full"][1])
+    assert steps["doctor"][0] == 0, steps["doctor"]

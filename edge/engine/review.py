@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,6 +54,8 @@ def review(
         found = suspects(material.statistics, material.background, material.rows, training)
     except CannotTrain as error:
         missing = str(error)
+    if found is not None:
+        found = _open(engine, material, found)
     worst, count = _suspects(material, training, found, names, limit)
     about = [
         *remarks.counts(material.statistics, None if training is None else training.moment, material.rows, names),
@@ -73,6 +75,17 @@ def review_held_out(evaluation: Evaluation, names: Mapping[str, str]) -> Review:
 
 
 # --- suspects --------------------------------------------------------------------------------------------------------
+
+
+def _open(engine: Engine, material: Material, found: Suspects) -> Suspects:
+    """Without those that somebody has looked at and confirmed."""
+    ids, concepts = material.rows.ids, material.statistics.concepts
+    chosen = np.flatnonzero(found.suspicious).tolist()
+    said = {one: (ids[int(found.rows[one])], concepts[int(found.columns[one])]) for one in chosen}
+    confirmed = engine.store.inputs.confirmed(id for id, _ in said.values())
+    still = found.suspicious.copy()
+    still[[one for one in chosen if said[one] in confirmed]] = False
+    return replace(found, suspicious=still)
 
 
 def _suspects(

@@ -77,13 +77,19 @@ def _counts(inputs: tuple[Input, ...]) -> dict[str, tuple[int, int]]:
 @SHOWN
 @HIDDEN
 @click.option("--clear", multiple=True, metavar="NAME", help="Forget what was said about it (repeatable).")
+@click.option("--confirm", is_flag=True, help="What is said is right: suspects list it no more.")
 @pass_session
 def annotate(
-    session: Session, input: str, concepts: tuple[str, ...], not_concepts: tuple[str, ...], clear: tuple[str, ...]
+    session: Session,
+    input: str,
+    concepts: tuple[str, ...],
+    not_concepts: tuple[str, ...],
+    clear: tuple[str, ...],
+    confirm: bool,
 ) -> None:
     """Say what a stored picture shows. INPUT is an id, or its beginning."""
     with session.open() as engine:
-        found = engine.annotate(input, concepts, not_concepts, clear=clear)
+        found = engine.annotate(input, concepts, not_concepts, clear=clear, confirm=confirm)
         names = engine.store.inputs.renamed()
     session.show({"input": found}, text.table([_cells(found, names)]))
 

@@ -78,12 +78,17 @@ def picture(asked: Asked) -> Response:
 
 
 def annotate(asked: Asked) -> dict[str, Any]:
-    """Change what is said of several inputs, together: ``changes`` of {"input", "values": {concept: 1, 0, null}}."""
+    """Change what is said of several inputs, together: ``changes`` of {"input", "values": {concept: 1, 0, null}}.
+
+    ``confirm`` true: what is said already was looked at and is right.
+    """
     given = asked.body.get("changes")
     if not isinstance(given, list) or not 0 < len(given) <= MOST_IDS:
         raise InvalidArgument(f"'changes' is a list of 1 to {MOST_IDS}; send others in another request")
     changes = [_change(asked, one) for one in given]
-    return {"inputs": document(asked.engine.store.inputs.annotate_many(changes, by=asked.by))}
+    return {
+        "inputs": document(asked.engine.store.inputs.annotate_many(changes, by=asked.by, confirm=asked.flag("confirm")))
+    }
 
 
 def _change(asked: Asked, one: Any) -> tuple[str, dict[str, int | None]]:

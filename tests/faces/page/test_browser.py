@@ -193,10 +193,21 @@ def test_a_suspect_that_is_right_is_not_listed_again(visit, colours):
     page = visit("review")
     case = page.locator(f'.case[data-input="{colours}"]')
     case.get_by_role("button", name="It is right").click()
-    expect(case).to_contain_text("Kept as it is")
+    expect(case).to_contain_text("It is right")
+    page.evaluate("() => localStorage.clear()")
     page.reload()
     expect(page.locator(".matrix")).to_be_visible()
     assert page.locator(f'.case[data-input="{colours}"]').count() == 0
+
+
+def test_that_a_suspect_is_right_can_be_taken_back(visit, colours):
+    page = visit("review")
+    case = page.locator(f'.case[data-input="{colours}"]')
+    case.get_by_role("button", name="It is right").click()
+    page.get_by_role("button", name="Undo").click()
+    expect(case.get_by_role("button", name="It is right")).to_be_visible()
+    page.reload()
+    expect(page.locator(f'.case[data-input="{colours}"]')).to_be_visible()
 
 
 # --- library ---------------------------------------------------------------------------------------------------------

@@ -52,6 +52,21 @@ def test_a_wrong_label_is_first_with_its_reason_and_the_pictures_most_like_it(en
     assert found.next[0].startswith("look at the")
 
 
+def test_a_suspect_that_was_confirmed_is_none_until_its_label_changes(engine, blob):
+    model = taught(engine, blob)
+    wrong = engine.add([spotted(blob, "red", 100)], concepts=["green"]).inputs[0]
+    listed = lambda: wrong.id in {one.input_id for one in review(engine, model).suspects}  # noqa: E731
+    engine.annotate(wrong.id, concepts=["green"])  # no confirmation: an import may well say the same again
+    assert listed()
+    count = review(engine, model).suspect_count
+    engine.annotate(wrong.id, confirm=True)
+    assert not listed()
+    assert review(engine, model).suspect_count == count - 1
+    engine.annotate(wrong.id, clear=["green"])
+    engine.annotate(wrong.id, concepts=["green"])
+    assert listed()
+
+
 def test_the_limit_shortens_the_list_and_not_the_count(engine, blob):
     model = taught(engine, blob)
     for one in engine.inputs(concept="red")[:3]:

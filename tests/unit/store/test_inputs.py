@@ -143,6 +143,35 @@ def test_counts_are_of_visible_inputs(store, new):
     assert store.inputs.concept_counts() == {"cat": (1, 1), "dog": (0, 1), "empty": (0, 0)}
 
 
+def test_a_confirmation_is_a_word_of_its_own_and_changes_no_label(store, new, clock):
+    (one,) = _add(store, new(b"1", {"cat": 1, "dog": 0}))
+    clock.move(hours=1)
+    found = store.inputs.annotate(one.id, {"cat": 1}, by="somebody", confirm=True)
+    assert {said.concept_id: (said.value, said.by, said.at) for said in found.annotations} == {
+        "cat": (1, "somebody", clock.now),
+        "dog": (0, "user", one.annotations[1].at),
+    }
+    assert store.inputs.confirmed([one.id]) == {(one.id, "cat")}
+    assert store.inputs.confirmed([]) == set()
+    assert [finding.level for finding in store.check() if finding.check == "log"] == ["ok"]
+
+
+def test_what_nobody_said_cannot_be_confirmed(store, new):
+    (one,) = _add(store, new(b"1"))
+    before = store.inputs.last_change()
+    store.inputs.annotate(one.id, {"cat": None}, by="user", confirm=True)
+    assert (store.inputs.last_change(), store.inputs.confirmed([one.id])) == (before, set())
+
+
+@pytest.mark.parametrize("value", [0, None])
+def test_a_confirmation_ends_when_the_label_changes(store, new, value):
+    (one,) = _add(store, new(b"1", {"cat": 1}))
+    store.inputs.annotate(one.id, {"cat": 1}, by="user", confirm=True)
+    store.inputs.annotate(one.id, {"cat": value}, by="user")
+    store.inputs.annotate(one.id, {"cat": 1}, by="user")
+    assert store.inputs.confirmed([one.id]) == set()
+
+
 # --- removing --------------------------------------------------------------------------------------------------------
 
 

@@ -17,7 +17,8 @@ IDS = [hashlib.sha256(bytes([number])).hexdigest()[:32] for number in range(3)]
 
 values = st.dictionaries(st.sampled_from(CONCEPTS), st.sampled_from([0, 1, None]), max_size=3)
 verbs = st.lists(
-    st.tuples(st.sampled_from(["annotate", "remove", "restore", "add"]), st.integers(0, 2), values), max_size=14
+    st.tuples(st.sampled_from(["annotate", "confirm", "remove", "restore", "add"]), st.integers(0, 2), values),
+    max_size=14,
 )
 
 
@@ -40,7 +41,7 @@ def _do(store: Store, verb: str, number: int, said: dict[str, int | None]) -> No
         if verb == "remove":
             store.inputs.remove([IDS[number]], by="user")
         else:
-            store.inputs.annotate(IDS[number], said, by="user")
+            store.inputs.annotate(IDS[number], said, by="user", confirm=verb == "confirm")
 
 
 @given(verbs, st.data())

@@ -51,6 +51,17 @@ export async function annotate(changes, words, after = () => {}) {
   return found;
 }
 
+// What is said was looked at and is right: it is no suspect any more until somebody changes it.
+export async function confirm(input, concept, value, after) {
+  const say = (values) => values.map((one) => ({ input: input.id, values: { [concept]: one } }));
+  await api.post("/annotations", { changes: say([value]), confirm: true });
+  after(true);
+  toast("It is right: no suspect any more until somebody changes it.", { undo: async () => {
+    await api.post("/annotations", { changes: say([null, value]) }); // said as if for the first time
+    after(false);
+  } });
+}
+
 async function send(changes) {
   const found = [];
   for (let start = 0; start < changes.length; start += 500) {

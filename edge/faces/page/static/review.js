@@ -1,10 +1,8 @@
 // Review: what is probably wrong, what would teach most, what is taken for what.
 
 import * as api from "./api.js";
-import { annotate, choices, fileOf, image, remove, said, showing, tile } from "./pictures.js";
+import { annotate, choices, confirm, fileOf, image, remove, said, showing, tile } from "./pictures.js";
 import { bdi, button, capital, complain, empty, fill, h, icon, own, plural, put, sentence, spinner, toast } from "./ui.js";
-
-const RIGHT = "edge.right"; // suspects that somebody has looked at and found right
 
 export default { title: "Review", render };
 
@@ -55,16 +53,8 @@ function next(pieces, found) {
 
 // --- suspects ---------------------------------------------------------------------------------------------------
 
-const right = {
-  read: () => JSON.parse(localStorage.getItem(RIGHT) || "[]"),
-  add: (name) => localStorage.setItem(RIGHT, JSON.stringify([...new Set([...right.read(), name])].slice(-2000))),
-  drop: (name) => localStorage.setItem(RIGHT, JSON.stringify(right.read().filter((one) => one !== name))),
-};
-const nameOf = (one) => `${one.input_id} ${one.concept_id} ${one.given}`;
-
 function suspects(pieces, found) {
-  const seen = new Set(right.read());
-  const open = (found.suspects || []).filter((one) => !seen.has(nameOf(one)) && own(found.inputs, one.input_id));
+  const open = (found.suspects || []).filter((one) => own(found.inputs, one.input_id));
   const head = h("h2", {}, "Suspects", " ", h("small", {}, open.length ? String(open.length) : ""));
   if (!open.length) return h("section", { class: "card", "aria-label": "Suspects" }, head, h("p", { class: "quiet" }, "No annotation is contradicted by the others."));
   return h("section", { class: "card", "aria-label": "Suspects" }, head,
@@ -93,14 +83,7 @@ function suspect(pieces, found, one) {
     one.given && one.rival ? button(["Is ", bdi(app.name(one.rival))], () => annotate([[input, showing(input, one.rival, app.model)]], ["Said to show ", bdi(app.name(one.rival)), "."], settle), { class: "small main" }) : null,
     one.given && !one.rival ? button("Does not show it", () => annotate([[input, { [one.concept_id]: 0 }]], ["Said not to show ", bdi(name), "."], settle), { class: "small main" }) : null,
     one.given ? null : button("Shows it", () => annotate([[input, showing(input, one.concept_id, app.model)]], ["Said to show ", bdi(name), "."], settle), { class: "small main" }),
-    button("It is right", () => {
-      right.add(nameOf(one));
-      done(element, "Kept as it is.");
-      toast("Kept as it is; it will not be listed again in this browser.", { undo: () => {
-        right.drop(nameOf(one));
-        draw();
-      } });
-    }, { class: "small" }),
+    button("It is right", () => confirm(input, one.concept_id, one.given, (settled) => (settled ? done(element, "It is right.") : draw())), { class: "small" }),
     button("Forget", () => annotate([[input, { [one.concept_id]: null }]], ["Forgot ", bdi(name), "."], settle), { class: "small" }),
     button("Remove", () => remove([input], (_, gone) => (gone ? done(element, "Removed.") : draw())), { class: "small" }),
   ];

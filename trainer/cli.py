@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge.errors import EdgeError, Kind
+from trainer.hub.cli import hub
 from trainer.releases.cli import release
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _fail(ctx: click.Context, message: str, code: int) -> None:
 @click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
 @click.pass_context
 def main(ctx: click.Context, as_json: bool, debug: bool) -> None:  # noqa: ARG001
-    """Make backbones and models on a workstation, and release them: export, adopt, head, evaluate, compare, release."""
+    """Make backbones and models on a workstation, for one device or a fleet of them."""
     ctx.obj = as_json
 
 
@@ -220,6 +221,7 @@ def compare(as_json: bool, /, **options: Any) -> None:
 
 
 main.add_command(release)
+main.add_command(hub)
 
 
 def _show_card(as_json: bool, card: BackboneCard, out: Path) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from edge.store.blobs import Blobs
 from edge.store.database import Database
 from edge.store.failures import busy, translated
 from edge.store.files import make_folder
+from edge.store.fleet import DeviceFacts, Disagreement, devices, disagreements
 from edge.store.inputs import Inputs
 from edge.store.merging import Merging
 from edge.store.models import Models
@@ -188,9 +190,25 @@ class Store:
         )
         return (0, "") if row is None else (int(row[0]), str(row[1]))
 
-    def note_merged(self, connection: sqlite3.Connection, device: str, segments: int, digest: str) -> None:
-        """Inside the transaction that merges: so many segments of a device are merged now."""
+    def devices(self) -> list[DeviceFacts]:
+        """What is known of every other device."""
+        return devices(self._database)
+
+    def origins(self, ids: Iterable[str]) -> dict[str, str]:
+        """Input id -> id of the device that made it, of those that others made."""
+        wanted = set(ids)
+        rows = self._database.rows("SELECT i.id, d.id FROM inputs i JOIN devices d ON d.number = i.device")
+        return {id: device for id, device in rows if id in wanted}
+
+    def disagreements(self, limit: int = 100) -> list[Disagreement]:
+        """What devices do not agree on."""
+        return disagreements(self._database, limit)
+
+    def note_merged(self, connection: sqlite3.Connection, device: str, name: str, segments: int, digest: str) -> None:
+        """Inside the transaction that merges: so many segments of a device are merged now, at this time."""
         connection.execute("INSERT OR IGNORE INTO devices (id) VALUES (?)", (device,))
+        facts = json.dumps({"name": name, "merged_at": self._clock().isoformat()})
+        connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (f"device:{device}", facts))
         connection.execute(
             "INSERT OR REPLACE INTO merged SELECT number, ?, ? FROM devices WHERE id = ?", (segments, digest, device)
         )

@@ -1,0 +1,1 @@
+"""The hub: a store that many devices' words come together in."""

@@ -80,6 +80,8 @@ class Meeting:
                 self._fetch_pictures(manifests)
         except Enough as reason:
             self.met.stopped = str(reason)
+            self.met.to_send = plan.measured(self._sending(())) if push else (0, 0)
+            self.met.to_fetch = plan.measured(self._fetching()) if pull else (0, 0)
         finally:
             self._count()
         return self.met

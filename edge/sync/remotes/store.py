@@ -33,6 +33,7 @@ CLIENT: Mapping[str, Any] = {"timeout": "15m", "connect_timeout": "15s", "user_a
 
 _REFUSED = (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError, exceptions.NotSupportedError)
 _SECRET = re.compile(r"(?i)(signature|credential|token|secret|key|sig|authorization)([^=:\"\s]*[=:] ?\"?)[^&\s\",]+")
+_SCHEME = re.compile(r"(?i)\b(bearer|basic|aws4-hmac-sha256) +[^\"]+")
 
 
 class ObjectStoreRemote:
@@ -128,7 +129,8 @@ class ObjectStoreRemote:
             raise self._said(error, key) from None  # its text holds addresses that may be signed
 
     def _said(self, error: Exception, key: str) -> EdgeError:
-        text = " ".join(_SECRET.sub(r"\1\2***", str(error).partition("Debug source")[0]).split())[:300]
+        bare = _SCHEME.sub(r"\1 ***", _SECRET.sub(r"\1\2***", str(error).partition("Debug source")[0]))
+        text = " ".join(bare.split())[:300]
         if re.search(r"NoSuchBucket|bucket does not exist|ContainerNotFound", str(error)):
             return RemoteRefused(f"{self.shown} does not exist; make the bucket or container first")
         if isinstance(error, FileNotFoundError):

@@ -57,6 +57,10 @@ def review(
     if found is not None:
         found = _open(engine, material, found)
     worst, count = _suspects(material, training, found, names, limit)
+    disputed = _disputed(engine, model, names)
+    already = {(one.input_id, one.concept_id) for one in disputed}
+    worst = (*disputed, *(one for one in worst if (one.input_id, one.concept_id) not in already))[: max(limit, 0)]
+    count += len(disputed)
     about = [
         *remarks.counts(material.statistics, None if training is None else training.moment, material.rows, names),
         *remarks.near_duplicates(None if training is None else training.moment, material.rows),
@@ -72,6 +76,22 @@ def review_held_out(evaluation: Evaluation, names: Mapping[str, str]) -> Review:
     """What pictures kept aside say about what to photograph next; nobody looks for suspects."""
     about = tuple(remarks.confused(evaluation, names))
     return Review(None, 0, about, remarks.next_steps(remarks.Said(None, names, 0, about, None)))
+
+
+def _disputed(engine: Engine, model: Model, names: Mapping[str, str]) -> list[Suspect]:
+    """What two devices said differently, neither knowing of the other: the later counts, a person has to settle it.
+
+    First among the suspects, with even odds: that one of two is wrong is certain, which one is not.
+    """
+    found = []
+    for one in engine.store.disagreements():
+        if one.concept in model.info.concepts:
+            words = ("it does not show", "it shows")
+            name = names.get(one.concept, one.concept)
+            other = f"{one.other_by} on another device said {words[one.other_value]} it"
+            reason = f"{one.by} says {words[one.value]} {name}, {other}"
+            found.append(Suspect(one.input, one.concept, one.value, 0.5, None, None, 0.0, reason, ()))
+    return found
 
 
 # --- suspects --------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 pytest.importorskip("cryptography")
 
 from edge import Engine
+from edge.engine.review import review
 from edge.engine.syncing import Syncing
 from edge.errors import BadSegment
 from edge.sync.book import LogBook
@@ -76,6 +77,18 @@ def test_what_devices_do_not_agree_on_is_told_with_both_words(tmp_path, stick):
     [one] = run("status", hub)["disagreements"]
     assert {one["by"], one["other_by"]} == {"a", "b"}
     assert {one["value"], one["other_value"]} == {0, 1}
+
+
+@pytest.mark.usefixtures("devices")
+def test_a_disagreement_is_the_first_suspect_until_somebody_settles_it(tmp_path, stick, config):
+    hub = tmp_path / "hub"
+    run("pull", hub, stick)
+    with Engine.open(hub, config=config) as engine:
+        first = review(engine, engine.model("ground")).suspects[0]
+        assert "on another device said" in first.reason
+        for value in (1 - first.given, first.given):
+            engine.store.inputs.annotate(first.input_id, {first.concept_id: value}, by="boss")
+        assert not any("another device" in one.reason for one in review(engine, engine.model("ground")).suspects)
 
 
 def test_status_counts_what_each_device_brought(tmp_path, stick, devices):

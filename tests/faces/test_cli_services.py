@@ -1,5 +1,9 @@
 """key, service and what serve refuses, on the command line."""
 
+import shutil
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from edge.faces.api import unit
@@ -35,7 +39,16 @@ def test_serving_others_without_a_key_is_refused_with_what_to_do(edge):
     assert "edge key create" in done.stderr
 
 
-@pytest.mark.parametrize("options", [["--url-alias", "x"], ["--port", "70000"], ["--tls-cert", "a.pem"]])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--url-alias", "x"],
+        ["--port", "70000"],
+        ["--tls-cert", "a.pem"],
+        ["--name", "a.example"],
+        ["--tls", "--name", "a b"],
+    ],
+)
 def test_options_that_cannot_be_are_refused(edge, options):
     assert edge("serve", "--no-grpc", *options).exit_code == 2
 
@@ -50,6 +63,40 @@ def test_the_unit_can_be_seen_before_it_is_installed(edge, tmp_path):
 def test_a_low_port_brings_the_right_to_use_it(tmp_path):
     assert "AmbientCapabilities=CAP_NET_BIND_SERVICE" in unit.unit(tmp_path, ["--port", "443"], "pi")
     assert "AmbientCapabilities=CAP_NET_BIND_SERVICE" in unit.unit(tmp_path, ["--port=80"], "pi")
+
+
+def test_the_unit_starts_elsewhere_so_its_files_are_named_whole(tmp_path):
+    options = [
+        "--tls-cert",
+        "a.pem",
+        "--tls-key=b.pem",
+        "--url-alias",
+        "http://x.example/=pictures",
+        "--tls",
+        "--watch",
+        "w",
+    ]
+    here = Path.cwd()
+    words = next(line for line in unit.unit(tmp_path, options, "pi").splitlines() if line.startswith("ExecStart="))
+    assert words.endswith(
+        f"serve --tls-cert={here}/a.pem --tls-key={here}/b.pem --url-alias=http://x.example/={here}/pictures --tls "
+        f"--watch={here}/w"
+    )
+
+
+def test_what_serve_would_refuse_at_every_start_is_refused_at_once(edge):
+    assert edge("service", "install", "--print", "--user", "pi", "--prot", "80").exit_code == 2
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd")
+def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path):
+    store = tmp_path / 'a b%c$d"e'
+    options = ["--tls", "--tls-folder", str(tmp_path / "t l s"), "--port", "443"]
+    place = tmp_path / "edge-concepts.service"
+    place.write_text(unit.unit(store, options, "root"))
+    done = subprocess.run(["systemd-analyze", "verify", str(place)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f'ReadWritePaths="{tmp_path}/a b%%c$d\\"e" "-{tmp_path}/t l s"' in place.read_text()
 
 
 def test_what_systemd_would_replace_is_quoted(tmp_path):

@@ -19,9 +19,11 @@ class Options:
     """Settings of ``edge serve``; sizes in bytes, times in seconds.
 
     ``grpc_port`` None: no gRPC; 0 for a port means a free one. ``tls``: with the device's own certificate, or with
-    ``tls_cert`` and ``tls_key``. ``app`` and ``user``: the only ids that requests may name; None accepts and echoes
-    any. ``aliases``: beginning of a URL -> folder with the files. ``cameras``: name -> URL of the device's own cameras.
-    ``queue``: requests that may be in flight, after that clients are told to slow down.
+    ``tls_cert`` and ``tls_key``. ``tls_folder``: where its own and its authority are kept, None for a folder in the
+    store; ``names``: host names and addresses that it is reached by besides those it knows. ``app`` and ``user``: the
+    only ids that requests may name; None accepts and echoes any. ``aliases``: beginning of a URL -> folder with the
+    files. ``cameras``: name -> URL of the device's own cameras. ``queue``: requests that may be in flight, after that
+    clients are told to slow down.
     """
 
     host: str = "127.0.0.1"
@@ -30,6 +32,8 @@ class Options:
     tls: bool = False
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    tls_folder: Path | None = None
+    names: tuple[str, ...] = ()
     app: str | None = None
     user: str | None = None
     aliases: Mapping[str, Path] = field(default_factory=dict)
@@ -56,6 +60,10 @@ class Options:
                 raise InvalidArgument(f"{key} is at least 1, not {getattr(self, key)}; change it in {FILE}")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise InvalidArgument("a certificate goes with its key; give --tls-cert and --tls-key")
+        if (self.tls_folder is not None or self.names) and (not self.tls or self.tls_cert is not None):
+            raise InvalidArgument("a folder and names are for the device's own certificate; give --tls, without a file")
+        for name in self.names:
+            _check_name(name)
 
     @classmethod
     def read(cls, folder: Path, **given: Any) -> Options:
@@ -89,6 +97,13 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _check_name(name: str) -> None:
+    from edge.faces.api.hosts import sorted_out
+
+    if sorted_out([name]) == ([], []):
+        raise InvalidArgument(f"{name!r} is no host name or address; give one such as camera.example or 10.0.0.7")
+
+
 def _setting(path: Path, key: str, value: Any) -> Any:
     """One value of the file, of the kind that the setting has. Raises InvalidArgument."""
     known = {one.name: str(one.type) for one in fields(Options)}
@@ -99,6 +114,8 @@ def _setting(path: Path, key: str, value: Any) -> Any:
         return Path(value)
     if kind.startswith("Mapping") and isinstance(value, dict) and all(isinstance(one, str) for one in value.values()):
         return {prefix: Path(folder) for prefix, folder in value.items()} if "Path" in kind else value
+    if kind.startswith("tuple") and isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return tuple(value)
     kinds: dict[str, Any] = {"str": str, "bool": bool, "int": int, "float": (int, float)}
     if kind not in kinds or not isinstance(value, kinds[kind]) or (kind != "bool" and isinstance(value, bool)):
         raise InvalidArgument(f"{path}: {key} is {_KINDS.get(kind, 'a table')}, not {value!r}")
@@ -111,6 +128,7 @@ _KINDS = {
     "bool": "true or false",
     "int": "a whole number",
     "float": "a number",
+    "tuple[str, ...]": "a list of texts",
     "Mapping[str, str]": "a table of texts, a name = a camera's URL",
     "Mapping[str, Path]": "a table of texts, the beginning of a URL = a folder",
 }

@@ -58,7 +58,7 @@ def serve(
     with ExitStack() as stack:
         keys = stack.enter_context(_closing(Keys(engine.store.path)))
         check_reach(keys, options)
-        keeper = _keeper(engine, options)
+        keeper = keeper_of(engine, options)
         listener = stack.enter_context(_listener(options))
         core = stack.enter_context(_closing(Core(engine, options)))
         grpc_port = stack.enter_context(_grpc(core, keys, options, keeper))
@@ -149,7 +149,8 @@ def _listener(options: Options) -> Iterator[socket.socket]:
         listener.close()
 
 
-def _keeper(engine: Engine, options: Options) -> Keeper | None:
+def keeper_of(engine: Engine, options: Options) -> Keeper | None:
+    """The certificate that options ask for, None for none. Raises RuntimeMissing, InvalidArgument, StoreUnavailable."""
     if not options.tls and options.tls_cert is None:
         return None
     needs("grpc", "cryptography")
@@ -158,7 +159,8 @@ def _keeper(engine: Engine, options: Options) -> Keeper | None:
     if options.tls_cert is not None:
         certificate, key = options.tls_cert, options.tls_key
         return tls.Keeper(lambda: tls.given(certificate, key))
-    return tls.Keeper(lambda: tls.own(engine.store.path / tls.FOLDER, also=(options.host,)))
+    folder = options.tls_folder or engine.store.path / tls.FOLDER
+    return tls.Keeper(lambda: tls.own(folder, also=(options.host, *options.names)))
 
 
 def _authority(keeper: Keeper) -> bytes:
@@ -248,7 +250,11 @@ def _listening(options: Options, listener: socket.socket, grpc_port: int | None,
     if keeper is None and not options.loopback:
         notes.append("keys and pictures can be read on the network; add --tls")
     if keeper is not None and keeper.identity.unnamed:
-        notes.append(f"the certificate does not cover {', '.join(keeper.identity.unnamed)}; use an address instead")
+        names, folder = ", ".join(keeper.identity.unnamed), keeper.identity.certificate.parent
+        notes.append(
+            f"the certificate does not cover {names}: the authority is older; use an address, or delete {folder} and let "
+            "every client trust the new authority"
+        )
     return Listening(
         f"{'http' if keeper is None else 'https'}://{host}:{listener.getsockname()[1]}",
         None if grpc_port is None else f"{host}:{grpc_port}",

@@ -42,11 +42,17 @@ PrivateTmp=yes
 [Install]
 WantedBy=multi-user.target
 """
+_PATHS = ("--tls-cert", "--tls-key", "--tls-folder", "--watch")
+_ALIAS = "--url-alias"
 _PORTS = "AmbientCapabilities=CAP_NET_BIND_SERVICE\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\n"
 
 
 def unit(store: Path, options: Sequence[str], user: str | None = None) -> str:
-    """The unit's text for ``edge --store STORE serve OPTIONS`` as ``user``. Raises InvalidArgument."""
+    """The unit's text for ``edge --store STORE serve OPTIONS`` as ``user``. Raises InvalidArgument.
+
+    Files in the options are those that are called so from here; the unit starts elsewhere.
+    """
+    options = _absolute(options)
     name = user or os.environ.get("SUDO_USER") or getpass.getuser()
     for one in (str(store), name, *options):
         if not one.isprintable():
@@ -57,9 +63,29 @@ def unit(store: Path, options: Sequence[str], user: str | None = None) -> str:
     return _UNIT.format(
         user=_quoted(name, command=False),
         command=" ".join(map(_quoted, words)),
-        store=_quoted(str(store), command=False),
+        store=" ".join(_quoted(one, command=False) for one in (str(store), *_folders(options))),
         ports=_PORTS if low else "CapabilityBoundingSet=\n",
     )
+
+
+def _absolute(options: Sequence[str]) -> list[str]:
+    """The same options with whole paths, "--name value" as "--name=value"."""
+    found: list[str] = []
+    given = iter(options)
+    for one in given:
+        name, sign, value = one.partition("=")
+        if name not in (*_PATHS, _ALIAS):
+            found.append(one)
+            continue
+        value = value if sign else next(given, "")
+        url, equals, path = value.rpartition("=") if name == _ALIAS else ("", "", value)
+        found.append(f"{name}={url}{equals}{Path(path).absolute()}")
+    return found
+
+
+def _folders(options: Sequence[str]) -> list[str]:
+    """Folders besides the store that the service writes to; systemd starts nothing while one of them is missing."""
+    return [f"-{one.partition('=')[2]}" for one in options if one.startswith("--tls-folder=")]
 
 
 def _values(options: Sequence[str]) -> list[str]:

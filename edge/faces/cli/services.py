@@ -30,6 +30,10 @@ SCOPES = ("read", "predict", "write", "train")
 @click.option("--tls", is_flag=True, help="Encrypted, with the device's own certificate.")
 @click.option("--tls-cert", type=click.Path(path_type=Path), help="Encrypted, with this certificate.")
 @click.option("--tls-key", type=click.Path(path_type=Path), help="The certificate's key.")
+@click.option("--tls-folder", type=click.Path(path_type=Path), help="Keep its own authority and certificate here.")
+@click.option(
+    "--name", "names", multiple=True, metavar="HOST", help="Another name in its own certificate (repeatable)."
+)
 @click.option("--url-alias", "aliases", multiple=True, metavar="URL=DIR", help="Read URLs that begin so from a folder.")
 @click.option("--camera", "cameras", multiple=True, metavar="[NAME=]URL", help="This device's camera, for the page.")
 @click.option("--watch", "watch_file", type=click.Path(path_type=Path), help="Run the camera loops of this watch.toml.")
@@ -44,6 +48,8 @@ def serve(
     tls: bool,
     tls_cert: Path | None,
     tls_key: Path | None,
+    tls_folder: Path | None,
+    names: tuple[str, ...],
     aliases: tuple[str, ...],
     cameras: tuple[str, ...],
     watch_file: Path | None,
@@ -67,6 +73,8 @@ def serve(
             tls=tls or None,
             tls_cert=tls_cert,
             tls_key=tls_key,
+            tls_folder=tls_folder,
+            names=names or None,
             allow_private_urls=allow_private_urls or None,
         )
         if aliases:
@@ -202,6 +210,7 @@ def install(session: Session, user: str | None, only_print: bool, options: tuple
     """Start `edge serve OPTIONS` now and at every start of the device; needs root."""
     from edge.faces.api import unit
 
+    serve.make_context("edge serve", list(options))  # refuses now what it would refuse at every start
     with session.open() as engine:
         folder = engine.store.path.resolve()
     made = unit.unit(folder, options, user)

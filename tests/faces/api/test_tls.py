@@ -11,6 +11,8 @@ from cryptography import x509
 from edge.errors import InvalidArgument, StoreUnavailable
 from edge.faces.api import hosts, tls
 from edge.faces.api.authority import BEGIN, END, Issued, issue, make_authority
+from edge.faces.api.options import Options
+from edge.faces.api.serve import keeper_of
 
 NOW = datetime(2030, 6, 1, tzinfo=UTC)
 NAMES = ("localhost", "greenhouse", "greenhouse.local")
@@ -53,6 +55,14 @@ def shake(keeper, trusted, name):
 def test_a_client_that_trusts_the_authority_reaches_the_device_by_each_name_and_address(tmp_path, name):
     keeper = tls.Keeper(lambda: tls.own(tmp_path, names=NAMES, addresses=ADDRESSES))
     assert shake(keeper, keeper.identity.authority, name)
+
+
+def test_names_and_a_folder_of_ones_own_choosing(tmp_path, core):
+    options = Options(tls=True, tls_folder=tmp_path / "elsewhere", names=("trap.example", "10.9.8.7"))
+    keeper = keeper_of(core.engine, options)
+    for name in options.names:
+        assert shake(keeper, keeper.identity.authority, name)
+    assert keeper.identity.certificate.parent == options.tls_folder
 
 
 def test_a_client_refuses_a_name_that_is_not_the_devices(tmp_path):

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from edge.errors import NotFound, RemoteRefused, StoreCorrupt
@@ -130,6 +131,13 @@ def fetch(transfer: Transfer, folder: Path, sha256: str, size: int, moved: Moved
                 raise _altered(transfer, sha256)
         sync_folders([folder])
     return path
+
+
+def sweep(folder: Path) -> None:
+    """Remove what was begun and is not wanted any more."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            path.unlink()
 
 
 def copied(path: Path, folder: Path, sha256: str) -> Path | None:

@@ -28,6 +28,8 @@ INDEX = "edge/1/manifests/index"
 _HINT = ".pictures"
 _MAX_INDEX = 1 << 20
 _BATCH = 16
+_FEW = 16
+"""So few pictures go in any order: what models think of them is not worth its time."""
 _MISSES = 20
 """So many pictures in a row that are not there yet: then the others are not asked for in this meeting."""
 
@@ -217,12 +219,15 @@ class Meeting:
                 bar(done, total)
 
         self.met.to_send = (count, total)
+        uncertain = self._uncertain() if count > _FEW else ()
         try:
-            for one in self._sending(self._uncertain()):
+            for one in self._sending(uncertain):
                 self._send_picture(one, moved)
-        finally:
-            with suppress(EdgeError, Enough):
+        except Enough:
+            with suppress(Enough):
                 self._hint()
+            raise
+        self._hint()
 
     def _send_picture(self, one: Stored, moved: pictures.Moved) -> None:
         try:
@@ -245,6 +250,7 @@ class Meeting:
         hints = [one for key, one in manifests.items() if key.endswith(_HINT) and not self._is_seen(one)]
         self.met.to_fetch = count, total = plan.measured(self._fetching())
         if not count:
+            pictures.sweep(self._incoming)
             return
         bar, done = self._stage("pulling"), 0
 

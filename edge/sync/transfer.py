@@ -105,7 +105,7 @@ class Transfer:
             if doubt and kind == "content" and self._arrived(key, len(data)):
                 return
             try:
-                self._request(lambda: self.remote.put(key, data, if_absent=kind == "create"))
+                self._request(lambda: self.remote.put(key, data, if_absent=kind == "create" and self.conditions))
             except Conflict:
                 # ours, if an answer was lost; or it was there before and is the same
                 if self._same(key, data):

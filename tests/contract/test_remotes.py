@@ -10,6 +10,7 @@ from edge.sync.remotes.base import PAGE, Object
 from edge.sync.remotes.catalogue import open_remote
 from edge.sync.remotes.memory import Bucket, MemoryRemote
 from edge.sync.remotes.probe import mark, probe, read_mark
+from edge.sync.transfer import Transfer
 from tests.object_servers import KEYS, S3Server, exfat_stick, no_stick
 
 KINDS = [
@@ -174,6 +175,20 @@ def _quickly(folder):
 
 def test_a_store_that_knows_no_conditions_is_told_apart():
     assert not probe(MemoryRemote(Bucket(conditions=False))).conditions
+
+
+def test_a_store_that_refuses_conditions_is_used_without():
+    class Old(MemoryRemote):
+        def put(self, key, data, *, if_absent=False):
+            if if_absent:
+                raise RemoteRefused("501: a header you provided implies functionality that is not implemented")
+            super().put(key, data)
+
+    remote = Old()
+    assert not probe(remote).conditions
+    assert mark(remote) == read_mark(remote)
+    Transfer(remote, conditions=False).put("edge/1/a", b"x", "create")
+    assert remote.get("edge/1/a") == b"x"
 
 
 def test_files_of_other_programs_are_not_listed(tmp_path):

@@ -33,13 +33,9 @@ def probe(remote: Remote) -> Abilities:
         return Abilities(writable=False, lists=remote.lists, conditions=False, ranges=True)
     key = f"{_PROBES}{os.urandom(8).hex()}"
     body = key.encode()
-    remote.put(key, body, if_absent=True)
+    knows = _created(remote, key, body)
     try:
-        try:
-            remote.put(key, body, if_absent=True)
-            conditions = False
-        except Conflict:
-            conditions = True
+        conditions = knows and _refused(remote, key, body)
         if remote.get(key) != body:
             raise RemoteRefused(f"{remote.shown} does not give back what was written; choose another remote")
         ranges = remote.get(key, start=4, limit=5) == body[4:9]
@@ -48,6 +44,24 @@ def probe(remote: Remote) -> Abilities:
     finally:
         remote.delete(key)
     return Abilities(writable=True, lists=remote.lists, conditions=conditions, ranges=ranges)
+
+
+def _created(remote: Remote, key: str, body: bytes) -> bool:
+    """Make an object, with a condition if the store takes one; some answer that they know no such thing."""
+    try:
+        remote.put(key, body, if_absent=True)
+    except RemoteRefused:
+        remote.put(key, body)
+        return False
+    return True
+
+
+def _refused(remote: Remote, key: str, body: bytes) -> bool:
+    try:
+        remote.put(key, body, if_absent=True)
+    except Conflict:
+        return True
+    return False
 
 
 def mark(remote: Remote) -> str:
@@ -59,7 +73,7 @@ def mark(remote: Remote) -> str:
             raise RemoteRefused(f"{remote.shown} has no {MARK}; push to that place first, then read from it") from None
     fresh = json.dumps({"format": 1, "id": os.urandom(16).hex()}).encode()
     with suppress(Conflict, RemoteUnavailable):  # another was faster, or our answer was lost: what is there counts
-        remote.put(MARK, fresh, if_absent=True)
+        _created(remote, MARK, fresh)
     return read_mark(remote)
 
 

@@ -12,8 +12,9 @@ import socket
 import ssl
 import threading
 import time
-from contextlib import suppress
-from urllib.parse import unquote, urljoin, urlsplit
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from edge.camera.base import EndOfPictures, Picture
 from edge.camera.urls import CameraUrl, redacted
@@ -25,6 +26,7 @@ _MAX_HEAD = 8192
 _REDIRECTS = 3
 _PAUSE = 0.2
 """Seconds between pictures of a camera that gives one per request."""
+_AS_IT_IS = "/%?=&:;@+,!$'()*~[]"
 _BOUNDARY = re.compile(r'boundary="?([^";,\s]{1,200})"?', re.IGNORECASE)
 
 
@@ -36,7 +38,7 @@ class MjpegCamera:
     def __init__(self, url: CameraUrl) -> None:
         self._url = url
         self._stop = threading.Event()
-        self._connection: http.client.HTTPConnection | None = None
+        self._socket: socket.socket | None = None
         self._boundary: bytes | None = None
         self._buffer = bytearray()
         self._begun = False
@@ -66,13 +68,14 @@ class MjpegCamera:
     def close(self) -> None:
         """Hang up; ends a ``read`` of another thread."""
         self._stop.set()
-        connection = self._connection
-        if connection is not None:
-            sock = connection.sock
-            if sock is not None:
-                with suppress(OSError):
-                    sock.shutdown(socket.SHUT_RDWR)
-            connection.close()
+        self._hang_up()
+        with suppress(OSError, ValueError, AttributeError):  # another thread may be closing it just now
+            self._response.close()
+
+    def _hang_up(self) -> None:
+        if self._socket is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # TLS's own would wait for the other side
 
     # --- HTTP ----------------------------------------------------------------------------------------------------
 
@@ -98,23 +101,38 @@ class MjpegCamera:
         try:
             parts = urlsplit(target)
             host, port = parts.hostname or "", parts.port
-            secure = parts.scheme == "https"
-            if secure:
+            if parts.scheme == "https":
                 context = ssl.create_default_context()
                 connection: http.client.HTTPConnection = http.client.HTTPSConnection(
                     host, port, timeout=_TIMEOUT, context=context
                 )
             else:
                 connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
-            self._connection = connection
+            connection.connect()
+            self._socket = connection.sock
             headers = {"Accept": "multipart/x-mixed-replace, image/jpeg"}
             if parts.username is not None and trusted:  # a redirect elsewhere does not get the password
                 pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
                 headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
-            connection.request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), headers=headers)
-            return connection.getresponse()
+            if self._stop.is_set():
+                raise ValueError("it was closed")
+            with self._patience():
+                target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+                connection.request("GET", quote(target, safe=_AS_IT_IS), headers=headers)
+                return connection.getresponse()
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise self._failed(str(error)) from error
+
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        """Every single wait has an end by the socket; this is for one who drips the head of his answer."""
+        timer = threading.Timer(_TIMEOUT, self._hang_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _failed(self, why: str) -> CameraUnavailable:
         return CameraUnavailable(redacted(f"{self._url} gives no pictures: {why}"))
@@ -125,10 +143,17 @@ class MjpegCamera:
         if self._response.isclosed():
             self._stop.wait(_PAUSE)
             self._response = self._ask(self._url.text)
-        response = self._response
-        data = response.read(_MAX_PART + 1)
-        response.close()
-        return data
+        self._until = time.monotonic() + _TIMEOUT
+        self._buffer.clear()
+        announced = self._response.length
+        if announced is not None and announced > _MAX_PART:
+            raise self._failed(f"it announces a picture of {announced} bytes")
+        while len(self._buffer) <= _MAX_PART and self._more():
+            pass
+        self._response.close()
+        if announced is not None and len(self._buffer) < announced:
+            raise self._failed("it hung up within a picture")
+        return bytes(self._buffer)
 
     def _part(self, boundary: bytes) -> bytes:
         """One part of a multipart answer. A part without a length ends where the next begins."""
@@ -184,13 +209,17 @@ class MjpegCamera:
         return data
 
     def _fill(self) -> None:
-        """Some more bytes. A camera that drips them for longer than the limit is none."""
+        """Some more bytes; there must be some."""
+        if not self._more():
+            raise self._failed("it hung up")
+
+    def _more(self) -> bool:
+        """Some more bytes, if there are any. A camera that drips them for longer than the limit is none."""
         if time.monotonic() > self._until:
             raise self._failed(f"no whole picture for {_TIMEOUT:g} s")
         piece = self._response.read1(1 << 16)
-        if not piece:
-            raise self._failed("it hung up")
         self._buffer += piece
+        return bool(piece)
 
     def _checked(self, data: bytes) -> bytes:
         if len(data) > _MAX_PART:

@@ -142,8 +142,11 @@ class Camera:
                     said = text
                 self._say(f"{text}; trying again in {wait:g} s", level=None)
             except Exception as error:  # a driver's bug must not end a loop that runs for months
-                log.error("%s: unexpected %s", self.url, type(error).__name__, exc_info=True)
-                self._say(f"unexpected {type(error).__name__}: {redacted(str(error))}", level=None)
+                text = f"unexpected {type(error).__name__}: {redacted(str(error))}"
+                if text != said:
+                    log.error("%s: %s", self.url, text, exc_info=True)
+                    said = text
+                self._say(text, level=None)
             self._wait(self._back_off[min(failures, len(self._back_off) - 1)])
             failures += 1
 
@@ -161,7 +164,7 @@ class Camera:
                 self._keep(picture, name, patient=source.patient)
         except EndOfPictures:
             with self._changed:
-                self._ended, self._state = True, "ended"
+                self._ended, self._state = True, self._state if self._closing else "ended"
                 self._tell()
         finally:
             with self._changed:

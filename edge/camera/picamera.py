@@ -59,10 +59,13 @@ def _open(number: int, size: tuple[int, int]) -> Any:
     found = Picamera2.global_camera_info()
     if number >= len(found):
         raise CameraUnavailable(f"there is no camera {number}, {len(found)} are connected; rpicam-hello shows them")
+    camera = None
     try:
         camera = Picamera2(number)
         camera.configure(camera.create_video_configuration(main={"size": size, "format": "RGB888"}, buffer_count=2))
         camera.start()
     except RuntimeError as error:
+        if camera is not None:
+            camera.close()
         raise CameraUnavailable(f"camera {number} does not start ({error}); another program may use it") from error
     return camera

@@ -10,7 +10,10 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from edge.errors import InvalidArgument
 
 _SECRET = re.compile(r"(?i)(pass(word)?|pwd|token|secret|key|auth)")
-_USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)(?P<user>[^/?#\s@:]*)(:[^/?#\s]*)?@")
+# a password may hold / and ? that should have been escaped: what follows the colon is a port only if it is a number
+_USERINFO = re.compile(
+    r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)(?P<user>[^/?#\s@:]*)(:[^/?#\s]*|:(?!\d{1,5}(?:[/?#\s]|$))\S*)?@"
+)
 _QUERY = re.compile(r"(?P<name>[?&;][^=&#\s]*)=(?P<value>[^&#\s]*)")
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from edge.camera.base import EndOfPictures, Picture
 from edge.camera.urls import CameraUrl
 from edge.errors import CameraUnavailable, RuntimeMissing
-from edge.image import SUFFIXES
+from edge.image import SUFFIXES, read
 
 if TYPE_CHECKING:
     import numpy as np
@@ -133,13 +133,13 @@ class FileCamera(_Video):
         return capture
 
     def read(self) -> tuple[Picture, str]:
-        """The next picture. Raises EndOfPictures."""
+        """The next picture. Raises EndOfPictures, BadImage (too large)."""
         if not self._single:
             return super().read()
         if self._given:
             raise EndOfPictures
         self._given = True
-        return self._path.read_bytes(), str(self._path)
+        return read(self._path), str(self._path)
 
     def close(self) -> None:
         """Close the file."""
@@ -160,6 +160,7 @@ def check_device(path: str) -> None:
 
 
 def _opencv() -> Any:
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # its messages may hold a URL with its password
     try:
         import cv2
     except ImportError as error:

@@ -1,6 +1,9 @@
 """remote and sync: what people see, what scripts get, and how a failure ends."""
 
 import json
+import os
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -9,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from edge.faces.cli import main
-from tests.integration.meetings import picture
+from edge.sync.registry import Known, Registry
+from tests.integration.meetings import ENVIRON, picture
 from tests.unit.sync.test_retention import photograph
 
 
@@ -137,3 +141,19 @@ def test_watching_goes_on_when_something_changes(joined, tmp_path):
             sent = json.loads(process.stdout.readline())["pictures_sent"]
         process.terminate()
     assert (first["pictures_sent"], sent) == (2, 1)
+
+
+@pytest.mark.usefixtures("edge")
+def test_ctrl_c_ends_a_sync_that_waits_for_an_answer(tmp_path):
+    """A store that accepts and says nothing; a synchronous client would hear the signal after half a minute."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"s3://bucket/x?endpoint=http://127.0.0.1:{silent.getsockname()[1]}"
+        known = Known("home", url, "a" * 32, True, True)
+        Registry(tmp_path / "gate").add(known)
+        command = [sys.executable, "-m", "edge.faces.cli", "--store", str(tmp_path / "gate"), "sync"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ, **ENVIRON}) as process:
+            line, _ = silent.accept()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 130
+            assert b"interrupted" in process.stderr.read()
+            line.close()

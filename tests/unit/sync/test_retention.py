@@ -65,14 +65,10 @@ def test_what_was_learnt_from_and_said_stays(stocked):
     engine, transfer = stocked
     inputs = engine.inputs()
     numbers = engine.store.inputs.numbers()
-    rows = engine.store.inputs.embeddings(
-        numbers, backbone_sha256=engine.card.sha256, size=engine.card.embedding.size
-    )
+    rows = engine.store.inputs.embeddings(numbers, backbone_sha256=engine.card.sha256, size=engine.card.embedding.size)
     thin(engine, transfer)
     assert engine.inputs() == inputs
-    after = engine.store.inputs.embeddings(
-        numbers, backbone_sha256=engine.card.sha256, size=engine.card.embedding.size
-    )
+    after = engine.store.inputs.embeddings(numbers, backbone_sha256=engine.card.sha256, size=engine.card.embedding.size)
     assert (after == rows).all()
 
 
@@ -130,7 +126,9 @@ def test_the_doctor_finds_nothing_wrong_with_a_thinned_store(stocked):
 
     engine, transfer = stocked
     thin(engine, transfer)
-    assert {one.level for one in _store(engine, False) if one.check in ("pictures", "leftovers", "embeddings")} == {"ok"}
+    assert {one.level for one in _store(engine, False) if one.check in ("pictures", "leftovers", "embeddings")} == {
+        "ok"
+    }
 
 
 def test_young_pictures_stay(stocked):

@@ -252,8 +252,8 @@ def _listening(options: Options, listener: socket.socket, grpc_port: int | None,
     if keeper is not None and keeper.identity.unnamed:
         names, folder = ", ".join(keeper.identity.unnamed), keeper.identity.certificate.parent
         notes.append(
-            f"the certificate does not cover {names}: the authority is older; use an address, or delete {folder} and let "
-            "every client trust the new authority"
+            f"the certificate does not cover {names}: its authority is older; use an address, or delete {folder} and "
+            "let every client trust the new authority"
         )
     return Listening(
         f"{'http' if keeper is None else 'https'}://{host}:{listener.getsockname()[1]}",

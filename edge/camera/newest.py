@@ -86,6 +86,12 @@ class Camera:
         with self._changed:
             return self._newest
 
+    def look(self, timeout: float | None = None) -> Capture | None:
+        """As ``peek``, but the first capture is waited for; None where none comes."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._newest is not None or self._over(), timeout)
+            return self._newest
+
     def fresh(self, after: int) -> bool:
         """Whether there is a capture whose number is above ``after``."""
         with self._changed:

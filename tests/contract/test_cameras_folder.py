@@ -48,6 +48,19 @@ def test_pictures_that_were_taken_are_moved_where_they_shall_go_and_a_restart_go
     assert [name[-5:] for name in names] == ["0.jpg", "1.jpg", "1.jpg", "2.jpg"]
 
 
+def test_who_only_looks_takes_no_picture_away(tmp_path):
+    incoming, done = tmp_path / "incoming", tmp_path / "done"
+    incoming.mkdir()
+    for name in "ab":
+        (incoming / f"{name}.jpg").write_bytes(encoded(scene(1, 16, 16)))
+    with Camera(f"folder://{incoming}?done={done}") as camera:
+        assert camera.look(timeout=5).number == 1
+        assert camera.newest(after=1, timeout=0.5) is None
+        assert not list(done.iterdir())
+        camera.newest(timeout=5)
+        assert camera.newest(after=1, timeout=5).source.endswith("b.jpg")
+
+
 def test_a_picture_that_is_moved_replaces_none_of_the_same_name(tmp_path):
     incoming, done = tmp_path / "incoming", tmp_path / "done"
     incoming.mkdir()

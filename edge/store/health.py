@@ -91,7 +91,18 @@ class Health:
         if bad:
             text = f"missing or damaged: {', '.join(bad[:5])}; add these files again, or remove the inputs"
             return Finding("pictures", "problem", text)
+        gone = self._copies_gone()
+        if gone:
+            text = (
+                f"the small copies of {len(gone)} pictures are gone; get their originals: edge remote fetch {gone[0]}"
+            )
+            return Finding("pictures", "problem", text)
         return Finding("pictures", "ok", f"{len(rows)} pictures are whole")
+
+    def _copies_gone(self) -> list[str]:
+        """Beginnings of the ids of inputs whose original was left to a remote and of which nothing is here."""
+        rows = self._database.rows("SELECT id, sha256 FROM inputs WHERE awaited = 2 AND removed_at IS NULL")
+        return [id[:12] for id, sha256 in rows if not (self._path / "copies" / sha256[:2] / f"{sha256}.jpg").exists()]
 
     def _whole(self, sha256: str, media_type: str, size: int, deep: bool) -> bool:
         path = self._blobs.path(sha256, media_type)

@@ -131,6 +131,15 @@ def test_the_doctor_finds_nothing_wrong_with_a_thinned_store(stocked):
     }
 
 
+def test_the_doctor_misses_a_copy(stocked):
+    engine, transfer = stocked
+    thin(engine, transfer)
+    engine.store.shelf.copy_path(engine.inputs()[0].sha256).unlink()
+    (found,) = [one for one in engine.store.check() if one.check == "pictures"]
+    assert found.level == "problem"
+    assert "edge remote fetch" in found.message
+
+
 def test_young_pictures_stay(stocked):
     engine, transfer = stocked
     found = retention.thin(engine.store.shelf, transfer, before=datetime.now(UTC) - timedelta(days=1), side=SIDE)

@@ -27,6 +27,7 @@ INDEX = "edge/1/manifests/index"
 """The devices there are, for those who read from a web server that cannot list."""
 _HINT = ".pictures"
 _MAX_INDEX = 1 << 20
+_MOST = 50_000
 _BATCH = 16
 _FEW = 16
 """So few pictures go in any order: what models think of them is not worth its time."""
@@ -109,6 +110,8 @@ class Meeting:
         found: dict[str, Object] = {}
         while page := self._transfer.page(MANIFESTS, after=max(found, default="")):
             found.update((one.key, one) for one in page)
+            if len(found) > _MOST:
+                raise RemoteRefused(f"{self._known.shown} has more than {_MOST} manifests; it is no remote of ours")
             if len(page) < PAGE:
                 break
         return found

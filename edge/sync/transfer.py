@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar
 
-from edge.errors import Conflict, InvalidArgument, NotFound, RemoteUnavailable
-from edge.sync.remotes.base import Object, Remote
+from edge.errors import Conflict, InvalidArgument, NotFound, RemoteRefused, RemoteUnavailable
+from edge.sync.remotes.base import PAGE, Object, Remote
 
 T = TypeVar("T")
 Kind = Literal["replace", "content", "create"]
@@ -120,8 +120,11 @@ class Transfer:
                 return
 
     def page(self, prefix: str, *, after: str = "") -> list[Object]:
-        """The next objects of a folder."""
-        return self._tried(lambda: self.remote.page(prefix, after=after))
+        """The next objects of a folder. Raises RemoteRefused where a listing would never end."""
+        found = self._tried(lambda: self.remote.page(prefix, after=after))
+        if len(found) > PAGE or any(one.key <= after or not one.key.startswith(prefix) for one in found):
+            raise RemoteRefused(f"{self.remote.shown} lists other objects than it was asked for; use another remote")
+        return found
 
     def head(self, key: str) -> Object:
         """What a listing would say of one object."""

@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 
 from edge.errors import Conflict, InvalidArgument, NotFound, RemoteRefused, RemoteUnavailable
+from edge.sync.remotes.base import Object
 from edge.sync.remotes.memory import Bucket, MemoryRemote
 from edge.sync.transfer import Enough, Limits, Transfer
 
@@ -148,3 +149,11 @@ def test_bytes_go_no_faster_than_they_may():
 def test_a_limit_that_lets_nothing_through_is_refused(limits):
     with pytest.raises(InvalidArgument):
         Limits(**limits)
+
+
+@pytest.mark.parametrize("key", ["edge/1/b", "edge/1/a", "edge/2/z", "../../z"])
+def test_a_listing_that_would_never_end_is_refused(monkeypatch, key):
+    transfer = made()
+    monkeypatch.setattr(transfer.remote, "page", lambda _prefix, after: [Object(key, 1)])  # noqa: ARG005 named so
+    with pytest.raises(RemoteRefused):
+        transfer.page("edge/1/", after="edge/1/b")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from edge.types import BackboneCard, Evaluation, Method, ModelInfo, VersionInfo,
 # changes costs less than a tenth of a second.
 SNAPSHOT_EVERY = 512
 _CHUNK = 4096
+_SOME = "measured on {} of {} pictures"
 
 
 @dataclass
@@ -202,7 +204,7 @@ def judge(
     """A training's evaluation on its own pictures; ``total`` inputs of which ``rows`` are a sample."""
     notes = training.notes
     if total > len(rows.ids):
-        notes += (f"measured on {len(rows.ids)} of {total} pictures",)
+        notes += (_SOME.format(len(rows.ids), total),)
     repeated = len(rows.ids) - len(np.unique(training.moment))
     if repeated:
         notes += (f"{repeated} pictures are nearly the same as others, and were left out together with them",)
@@ -219,6 +221,15 @@ def judge(
         training.moment,
     )
     return evaluate(scored, method, notes)
+
+
+def inputs_of(version: VersionInfo) -> int:
+    """Inputs with an annotation of any of a version's concepts when it was trained; 0 where nothing tells."""
+    found = version.evaluation
+    evaluated = 0 if found is None else found.inputs + found.not_evaluable
+    notes = () if found is None else found.notes
+    of = [int(match[1]) for match in (re.fullmatch(_SOME.format(r"\d+", r"(\d+)"), one) for one in notes) if match]
+    return max([evaluated, *of, *(sum(pair) for pair in version.counts.values())])
 
 
 def judged_labels(statistics: Statistics, labels: Labels) -> Labels:

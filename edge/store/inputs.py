@@ -249,6 +249,16 @@ class Inputs(Concepts):
         with self._database.read():
             return list(self._records(f"{where} ORDER BY number LIMIT ? OFFSET ?", (*values, limit, offset)).values())
 
+    def about(self, concepts: Sequence[str], limit: int = -1, offset: int = 0) -> list[Input]:
+        """Inputs of which something is said about any of these concepts (ids), in the order they came."""
+        marks = ",".join("?" * len(concepts))
+        where = (
+            "WHERE removed_at IS NULL AND number IN (SELECT input FROM annotations WHERE concept IN "
+            f"(SELECT number FROM concepts WHERE id IN ({marks}))) ORDER BY number LIMIT ? OFFSET ?"
+        )
+        with self._database.read():
+            return list(self._records(where, (*concepts, limit, offset)).values())
+
     def browse(self, wanted: Filter, *, after: str | None = None, limit: int = 60) -> tuple[list[Input], int]:
         """At most ``limit`` inputs, the newest first, those behind the input ``after``; and how many there are in all.
 

@@ -7,9 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from edge.faces.api import requests
 from edge.faces.api.models import existing, version_of
-from edge.faces.api.shapes import untrained_shape, version_shape
-from edge.faces.api.statuses import EVALUATED, EVALUATING, EVALUATION_QUEUED, NOT_EVALUATED, OK, Answer, answer, status
-from edge.types import ConceptEvaluation, Confusion, Evaluation, VersionInfo, VersionStatus
+from edge.faces.api.shapes import UNTRAINED_ID, untrained_shape, version_shape
+from edge.faces.api.statuses import (
+    EVALUATED,
+    EVALUATING,
+    EVALUATION_QUEUED,
+    MISSING,
+    NOT_EVALUATED,
+    OK,
+    Answer,
+    Refused,
+    answer,
+    status,
+)
+from edge.types import ConceptEvaluation, Confusion, Evaluation, ModelInfo, VersionInfo, VersionStatus
 
 if TYPE_CHECKING:
     from edge.faces.api.call import Call
@@ -28,6 +39,42 @@ def metrics(call: Call) -> Answer:
         return answer(OK, model_version={**untrained_shape(call, info), "metrics": {"status": status(NOT_EVALUATED)}})
     names = call.engine.store.inputs.renamed()
     return answer(OK, model_version={**version_shape(call, version), "metrics": _metrics(version, names)})
+
+
+def post(call: Call) -> Answer:
+    """A version's evaluation. Its training has made it already."""
+    info, version = _asked(call)
+    return answer(OK, eval_metrics=[_evaluation(call, info, version)])
+
+
+def list_evaluations(call: Call) -> Answer:
+    """A version's evaluations: the one of its training."""
+    offset, limit = requests.page(call.request)
+    info, version = _asked(call)
+    found = [] if version is None or version.evaluation is None else [_evaluation(call, info, version)]
+    return answer(OK, eval_metrics=found[offset : offset + limit])
+
+
+def get(call: Call) -> Answer:
+    """One evaluation of a version; it is called like the version."""
+    info, version = _asked(call)
+    id = requests.text(call.request, "evaluation_id")
+    if version is None or version.evaluation is None or id != version.id:
+        raise Refused(MISSING, f"there is no evaluation {id[:40]!r}; each is called like the version it is of")
+    return answer(OK, eval_metrics=_evaluation(call, info, version))
+
+
+def _asked(call: Call) -> tuple[ModelInfo, VersionInfo | None]:
+    info = existing(call, requests.text(call.request, "model_id"))
+    return info, version_of(call, info)
+
+
+def _evaluation(call: Call, info: ModelInfo, version: VersionInfo | None) -> dict[str, Any]:
+    of = {"id": info.id, "model_version": {"id": UNTRAINED_ID if version is None else version.id}}
+    found = (
+        {"status": status(NOT_EVALUATED)} if version is None else _metrics(version, call.engine.store.inputs.renamed())
+    )
+    return {**found, "user_id": call.user_id, "app_id": call.app_id, "model": of}
 
 
 def _metrics(version: VersionInfo, names: dict[str, str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from edge.faces.api import requests
 from edge.faces.api.adding import add, said_about
 from edge.faces.api.fetches import Fetch
+from edge.faces.api.models import existing, version_of
 from edge.faces.api.shapes import GEO, fetch_shape, input_shape
 from edge.faces.api.statuses import (
     DOWNLOADED,
@@ -51,6 +52,16 @@ def list_inputs(call: Call) -> Answer:
         rest = queue.page(max(0, offset - store.count()), room) if room else []
     shapes = [input_shape(call, one, names) for one in stored] + [fetch_shape(call, one, names) for one in rest]
     return answer(OK, inputs=shapes)
+
+
+def list_of_model(call: Call) -> Answer:
+    """A page of the inputs of which something is said about a concept of a model, or of one of its versions."""
+    info = existing(call, requests.text(call.request, "model_id"))
+    version = version_of(call, info) if requests.text(call.request, "version_id") else None
+    concepts = info.concepts if version is None or not version.counts else tuple(version.counts)
+    offset, limit = requests.page(call.request)
+    names, found = call.engine.store.inputs.renamed(), call.engine.store.inputs.about(concepts, limit, offset)
+    return answer(OK, inputs=[input_shape(call, one, names) for one in found])
 
 
 def get(call: Call) -> Answer:

@@ -197,7 +197,7 @@ def existing(call: Call, id: str) -> ModelInfo:
 
 def version_of(call: Call, info: ModelInfo) -> VersionInfo | None:
     """The version a request names, else the newest one; None: the model was never trained."""
-    id = requests.text(call.request, "version_id")
+    id = requests.text(call.request, "version_id") or requests.text(call.request, "model_version_id")
     if id == UNTRAINED_ID:
         return None
     if id:

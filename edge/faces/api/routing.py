@@ -45,8 +45,10 @@ _TABLE = _table()
 def find(method: str, path: str) -> Found | set[str]:
     """What answers; else the methods that this path has, none for a path that is not there.
 
-    ``path`` is still percent-encoded, so that an id may hold any character. Old clients send ``//v2``.
+    ``path`` is still percent-encoded, so that an id may hold any character. Old clients send ``//v2``. HEAD is GET,
+    of whose answer nobody wants the body.
     """
+    method = "GET" if method == "HEAD" else method
     segments = [unquote(one, errors="replace") for one in path.split("/") if one]
     if len(segments) > MOST_SEGMENTS:
         return set()

@@ -102,6 +102,7 @@ REQUESTS: Mapping[str, Schema] = {
         inputs=_list(_ref("Input"), 128), model=_table(output_info=_table(output_config=_ref("OutputConfig")))
     ),
     "PostModelVersionMetrics": _body(),
+    "PostModelVersionEvaluations": _body(),
     "PostInputsSearches": _SEARCH,
     "PostAnnotationsSearches": _SEARCH,
     "PostSearches": _body(query=_ref("Query"), pagination=_PAGES),
@@ -115,6 +116,7 @@ BODILESS = frozenset(
     {
         "PostModelVersions",
         "PostModelVersionMetrics",
+        "PostModelVersionEvaluations",
         "PostInputsSearches",
         "PostAnnotationsSearches",
         "PostSearches",
@@ -124,7 +126,16 @@ BODILESS = frozenset(
 """Those that mean something without a body too."""
 
 PAGED: Mapping[str, tuple[str, ...]] = dict.fromkeys(
-    ("ListInputs", "ListConcepts", "ListModels", "ListModelVersions", "ListModelTypes", "ListModelConcepts"),
+    (
+        "ListInputs",
+        "ListConcepts",
+        "ListModels",
+        "ListModelVersions",
+        "ListModelTypes",
+        "ListModelConcepts",
+        "ListModelInputs",
+        "ListModelVersionEvaluations",
+    ),
     ("page", "per_page"),
 )
 """The RPCs that answer a page at a time, and how one is asked for."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from edge.engine.learning import inputs_of
 from edge.faces.api.fetches import Fetch
 from edge.faces.api.statuses import DOWNLOADED, NO_DATA, NO_POSITIVES, ONE_CLASS, VERSION_CODES, status
 from edge.types import Concept, Input, ModelInfo, Prediction, VersionInfo, VersionStatus
@@ -135,7 +136,7 @@ def version_shape(call: Call, one: VersionInfo) -> dict[str, Any]:
         "created_at": moment(one.created_at),
         "status": version_status(one),
         "active_concept_count": len(one.counts),
-        "total_input_count": total_inputs(one),
+        "total_input_count": inputs_of(one),
         "visibility": _PRIVATE,
         "app_id": call.app_id,
         "user_id": call.user_id,
@@ -159,12 +160,6 @@ def untrained_shape(call: Call, info: ModelInfo) -> dict[str, Any]:
         "user_id": call.user_id,
         "metadata": {},
     }
-
-
-def total_inputs(one: VersionInfo) -> int:
-    """Inputs with an annotation of any of the concepts, as far as the version's counts and evaluation tell."""
-    evaluated = 0 if one.evaluation is None else one.evaluation.inputs + one.evaluation.not_evaluable
-    return max([evaluated, *(sum(pair) for pair in one.counts.values())])
 
 
 # what CannotTrain says, in Clarifai's codes; the store keeps the reason of a failure as text only

@@ -1,8 +1,11 @@
 """Models, versions, concepts over the core, in both generations of requests."""
 
+from functools import partial
+
 import pytest
 
 from edge.faces.api.options import Options
+from edge.head.training import evaluation_sample
 
 
 def code(answer):
@@ -216,3 +219,54 @@ def test_a_scope_that_is_missing_is_named(core):
     answer = core.call("PostModelVersions", {"model_id": "m"}, Caller("reader", frozenset({"read"})))
     assert (answer.http, answer.body["status"]["code"]) == (403, 11007)
     assert "train" in answer.body["status"]["details"]
+
+
+@pytest.mark.usefixtures("examples")
+def test_the_inputs_of_a_model_are_those_of_which_something_is_said_about_its_concepts(call, item):
+    call("PostInputs", inputs=[item("blue", 1, {"blue": 1}), item("blue", 2, {})])
+    call("PostModels", models=[{"id": "m", "output_info": outputs("red", "blue")}])
+    call("PostModels", models=[{"id": "none"}])
+    found = call("ListModelInputs", model_id="m").body["inputs"]
+    assert len(found) == 7
+    assert all({"red", "blue"} & {one["id"] for one in each["data"]["concepts"]} for each in found)
+    assert call("ListModelInputs", model_id="m", page=2, per_page=5).body["inputs"] == found[5:]
+    assert call("ListModelInputs", model_id="none").body["inputs"] == []
+    assert code(call("ListModelInputs", model_id="nobody")) == 21200
+
+
+@pytest.mark.usefixtures("examples")
+def test_the_inputs_of_a_version_are_those_of_its_own_concepts(call, core):
+    call("PostModels", models=[{"id": "m", "output_info": outputs("red")}])
+    call("PostModelVersions", model_id="m")
+    trained(call, core, "m")
+    core.engine.model("m").add_concepts("blue")
+    core.engine.annotate(core.engine.inputs()[0].id, concepts=["blue"], clear=["red", "green"])
+    assert len(call("ListModelInputs", model_id="m", version_id="v1").body["inputs"]) == 5
+    assert len(call("ListModelInputs", model_id="m").body["inputs"]) == 6
+
+
+@pytest.mark.usefixtures("examples")
+def test_a_versions_evaluation_is_that_of_its_training(call, core):
+    call("PostModels", models=[{"id": "m", "output_info": outputs("red", "green")}])
+    asked = {"model_id": "m", "model_version_id": "v1"}
+    assert call("ListModelVersionEvaluations", model_id="m", model_version_id="v0").body["eval_metrics"] == []
+    assert code(call("PostModelVersionEvaluations", **asked)) == 11101
+    call("PostModelVersions", model_id="m")
+    trained(call, core, "m")
+    (made,) = call("PostModelVersionEvaluations", **asked).body["eval_metrics"]
+    assert (made["status"]["code"], made["model"]["model_version"]["id"]) == (21300, "v1")
+    assert call("ListModelVersionEvaluations", **asked).body["eval_metrics"] == [made]
+    assert call("GetModelVersionEvaluation", **asked, evaluation_id=made["id"]).body["eval_metrics"] == made
+    assert code(call("GetModelVersionEvaluation", **asked, evaluation_id="x")) == 11101
+
+
+def test_the_number_of_inputs_a_version_learnt_from_is_exact_beyond_what_is_measured(call, core, item, monkeypatch):
+    """Of three inputs about red and three others about green, four are measured and no count alone says six."""
+    monkeypatch.setattr("edge.engine.learning.evaluation_sample", partial(evaluation_sample, limit=4))
+    call("PostInputs", inputs=[item("red", seed, {"red": int(seed > 0)}) for seed in range(3)])
+    call("PostInputs", inputs=[item("green", seed, {"green": int(seed > 0)}) for seed in range(3)])
+    call("PostModels", models=[{"id": "m", "output_info": outputs("red", "green")}])
+    call("PostModelVersions", model_id="m")
+    found = trained(call, core, "m")
+    assert "measured on 4 of 6 pictures" in core.engine.model("m").version("v1").evaluation.notes
+    assert found["total_input_count"] == 6

@@ -65,6 +65,13 @@ def test_unknown_paths_and_wrong_methods_are_told_apart(client):
     assert code(client.get("/v2/" + "a/" * 5000)) == (404, 11101)
 
 
+@pytest.mark.parametrize("path", ["/v2/inputs", "/v2/models/nobody", "/healthz", "/"])
+def test_head_is_get_without_its_body(client, path):
+    asked, got = client.head(path), client.get(path)
+    assert asked.status_code == got.status_code
+    assert asked.headers["content-type"] == got.headers["content-type"]
+
+
 def test_a_query_that_is_no_utf8_is_refused(client):
     assert code(client.get("/v2/inputs?page=%ff")) == (400, 11100)
 

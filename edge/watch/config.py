@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ WORKED_THROUGH = ("folder", "file")
 class LoopConfig:
     """One loop. ``trigger`` and ``then`` are specs, in words; without a trigger it looks every two seconds, or at every
     picture of a folder or a recording. ``max_age``: seconds that a picture may be old when a trigger fires, else the
-    next one is waited for."""
+    next one is waited for. ``concepts``: rules of single concepts, by name or id."""
 
     name: str
     camera: str
@@ -35,6 +35,7 @@ class LoopConfig:
     then: tuple[str, ...] = ("log",)
     rules: Rules = field(default_factory=Rules)
     max_age: float = 0.5
+    concepts: Mapping[str, Rules] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not _NAME.match(self.name):
@@ -89,18 +90,14 @@ _RULES = {one.name for one in fields(Rules)}
 
 def loop_of(table: Mapping[str, Any], where: str, environ: Mapping[str, str]) -> LoopConfig:
     """A loop from its table. Raises InvalidArgument."""
-    _known(table, ("name", "camera", "model", "trigger", "then", "max_age", *sorted(_RULES)), where)
+    _known(table, ("name", "camera", "model", "trigger", "then", "max_age", "concepts", *sorted(_RULES)), where)
     for key in ("camera", "model"):
         if key not in table:
             raise InvalidArgument(f"{where} has no {key}")
-    rules: dict[str, Any] = {}
-    for key in _RULES & table.keys():
-        value = table[key]
-        if key == "hold":
-            value = seconds_of(value, f"{where}: hold")
-        elif isinstance(value, bool) or not isinstance(value, int if key == "smoothing" else int | float):
-            raise InvalidArgument(f"{where}: {key} is a number, not {value!r}")
-        rules[key] = value
+    rules = _rules(table, where, Rules())
+    each = table.get("concepts", {})
+    if not isinstance(each, dict) or not all(isinstance(one, dict) for one in each.values()):
+        raise InvalidArgument(f"{where}: write the rules of a concept as [loop.concepts.NAME]")
     given = {key: _texts(table[key], key, where, environ) for key in ("trigger", "then") if key in table}
     if "max_age" in table:
         given["max_age"] = seconds_of(table["max_age"], f"{where}: max_age")  # type: ignore[assignment]
@@ -109,9 +106,31 @@ def loop_of(table: Mapping[str, Any], where: str, environ: Mapping[str, str]) ->
         name=_text(table.get("name", model), "name", where, environ),
         camera=_text(table["camera"], "camera", where, environ),
         model=model,
-        rules=Rules(**rules),
+        rules=rules,
+        concepts={name: _concept(one, f"{where}, concept {name}", rules) for name, one in each.items()},
         **given,  # type: ignore[arg-type]
     )
+
+
+def _concept(table: Mapping[str, Any], where: str, rules: Rules) -> Rules:
+    """A concept's own rules; what it does not say is the loop's."""
+    _known(table, tuple(sorted(_RULES)), where)
+    return _rules(table, where, rules)
+
+
+def _rules(table: Mapping[str, Any], where: str, others: Rules) -> Rules:
+    given: dict[str, Any] = {}
+    for key in _RULES & table.keys():
+        value = table[key]
+        if key == "hold":
+            value = seconds_of(value, f"{where}: hold")
+        elif isinstance(value, bool) or not isinstance(value, int if key == "smoothing" else int | float):
+            raise InvalidArgument(f"{where}: {key} is a number, not {value!r}")
+        given[key] = value
+    try:
+        return replace(others, **given)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"{where}: {error}") from error
 
 
 def _known(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:

@@ -36,10 +36,10 @@ class Rules:
 
 
 class Decider:
-    """Keeps what is seen, from look to look."""
+    """Keeps what is seen, from look to look. ``each``: rules of single concepts, by name or id."""
 
-    def __init__(self, rules: Rules) -> None:
-        self._rules = rules
+    def __init__(self, rules: Rules, each: Mapping[str, Rules] | None = None) -> None:
+        self._rules, self._each = rules, dict(each or {})
         self._on: dict[str, float] = {}
         self._off_since: dict[str, float] = {}
         self._last: dict[str, deque[float]] = {}
@@ -51,11 +51,14 @@ class Decider:
 
     def update(self, prediction: Prediction, now: float) -> tuple[Change, ...]:
         """Take one look; what changed with it."""
-        rules = self._rules
-        known = prediction.is_known if rules.known is None else prediction.known >= rules.known
         changes = []
         for one in prediction.concepts:
-            last = self._last.setdefault(one.id, deque(maxlen=rules.smoothing))
+            rules = self._each.get(one.id) or self._each.get(one.name) or self._rules
+            known = prediction.is_known if rules.known is None else prediction.known >= rules.known
+            last = self._last.get(one.id, deque())
+            if last.maxlen != rules.smoothing:
+                last = deque(last, maxlen=rules.smoothing)
+            self._last[one.id] = last
             last.append(one.value if known else -1.0)
             if len(last) < rules.smoothing:
                 continue
@@ -97,7 +100,7 @@ class Decider:
         on = {str(concept): now - float(age) for concept, age in state["on"].items()}
         off = {str(concept): now - float(age) for concept, age in state["off"].items()}
         last = {
-            str(concept): deque((float(value) for value in values), maxlen=self._rules.smoothing)
+            str(concept): deque((float(value) for value in values), maxlen=100)
             for concept, values in state["last"].items()
         }
         self._on, self._off_since, self._last = on, off, last

@@ -47,7 +47,7 @@ class Loop:
         self.config = config
         self.camera = camera
         self.triggers, self.actions = tuple(triggers), tuple(actions)
-        self.decider = Decider(config.rules)
+        self.decider = Decider(config.rules, config.concepts)
         self.counters = Counters()
         self.last: Event | None = None
         self._predict, self._told = predict, told

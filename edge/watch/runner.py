@@ -88,6 +88,7 @@ class Watch:
         if "serial" in given and "serial" not in [spec(text, whole=_WHOLE).name for text in config.then]:
             raise InvalidArgument(f"loop {config.name}: a board that asks waits for an answer; add the action serial")
         model = self._models(config.model)
+        _check_concepts(config, model)
         context = Context(
             config.name,
             config.model,
@@ -326,6 +327,16 @@ class Watch:
         intervals = [one for one in loop.triggers if isinstance(one, Interval)]
         for trigger, wait in zip(intervals, waits, strict=False):
             trigger.resume(wait, time.monotonic())
+
+
+def _check_concepts(config: LoopConfig, model: Model) -> None:
+    """Raises InvalidArgument where rules are for a concept that the model does not have."""
+    has = dict(model.names())
+    for one in config.concepts:
+        if one not in has and one not in has.values():
+            raise InvalidArgument(
+                f"loop {config.name}: {config.model} has no concept {one!r}; it has: {', '.join(has.values())}"
+            )
 
 
 def _place(url: str) -> str:

@@ -261,6 +261,12 @@ def test_a_plus_before_a_triggers_name_means_any_of_them(text, parts):
     assert _several(text) == parts
 
 
+def test_rules_for_a_concept_that_the_model_does_not_have_are_refused(taught):
+    loop = LoopConfig("l", "fake://", "colours", concepts={"blue": Rules()})
+    with pytest.raises(InvalidArgument, match="no concept 'blue'; it has: red, green"):
+        watch(taught, WatchConfig((loop,)))
+
+
 @pytest.mark.parametrize(
     "trigger", ["", "never", "interval:2s+", "mqtt:a/+/b", "mqtt:x", "serial", "interval:2s+motion?x=1"]
 )

@@ -61,6 +61,7 @@ def test_the_file_that_is_shown_is_one_that_is_read(tmp_path):
     (tmp_path / "watch.toml").write_text(re.search(r"```toml\n(.*?)```", PAGE, re.S)[1])
     found = WatchConfig.read(tmp_path / "watch.toml", {"MQTT_PASSWORD": "a", "CAMERA_PASSWORD": "b"})
     assert [one.name for one in found.loops] == ["gate", "tomatoes"]
+    assert found.loops[0].concepts["truck"].smoothing == 5
 
 
 def test_every_field_of_an_event_and_every_counter_is_named():

@@ -28,6 +28,9 @@ hold = "1m"
 known = 0.3
 max_age = "250ms"
 
+[loop.concepts.truck]
+on = 0.95
+
 [[loop]]
 camera = "fake://"
 model = "colours"
@@ -58,6 +61,7 @@ def test_everything_that_can_stand_in_it_is_read(read):
         ("log:gate.jsonl", "mqtt"),
         Rules(smoothing=2, on=0.8, off=0.4, hold=60.0, known=0.3),
         0.25,
+        {"truck": Rules(smoothing=2, on=0.95, off=0.4, hold=60.0, known=0.3)},
     )
 
 
@@ -88,6 +92,9 @@ def test_of_folders_and_recordings_every_picture_is_looked_at(camera):
         ("[[loop]]\ncamera='fake://'\nmodel='m'\non=nan", "from 0 to 1"),
         ("[[loop]]\ncamera='fake://'\nmodel='m'\nhold='long'", "is a time"),
         ("[[loop]]\ncamera='fake://'\nmodel='m'\nmax_age=-1", "is a time"),
+        ("[[loop]]\ncamera='fake://'\nmodel='m'\nconcepts=3", "loop.concepts.NAME"),
+        ("[[loop]]\ncamera='fake://'\nmodel='m'\n[loop.concepts.a]\nonn=1", "concept a: .*did you mean on"),
+        ("[[loop]]\ncamera='fake://'\nmodel='m'\n[loop.concepts.a]\non=0.3", "concept a: .*off is not above on"),
         ("[[loop]]\ncamera='fake://'\nmodel='m'\nname='a b'", "letters, digits"),
         ("[[loop]]\ncamera='fake://'\nmodel='m'\nname='../x'", "letters, digits"),
         ("[[loop]]\ncamera=5\nmodel='m'", "is a text"),

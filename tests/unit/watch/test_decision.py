@@ -74,6 +74,25 @@ def test_concepts_do_not_disturb_each_other():
     assert decider.active == ("a",)
 
 
+def test_a_concept_may_have_rules_of_its_own_by_name_or_id():
+    for key in ("b", "bee"):
+        decider = Decider(Rules(smoothing=2), {key: Rules(smoothing=3, on=0.95)})
+        both = Prediction("m", "v1", (ConceptScore("a", 0.9), ConceptScore("b", 0.9, "bee")), 1.0, True)
+        surer = Prediction("m", "v1", (ConceptScore("a", 0.9), ConceptScore("b", 0.96, "bee")), 1.0, True)
+        found = [
+            [one.concept for one in decider.update(look, now)] for now, look in enumerate([both] * 3 + [surer] * 3)
+        ]
+        assert found == [[], ["a"], [], [], [], ["b"]]
+
+
+def test_other_rules_after_a_restart_hold_from_the_first_look():
+    before, after = Decider(Rules(smoothing=5)), Decider(Rules(smoothing=2))
+    for now in range(4):
+        before.update(look(0.9), now)
+    after.resume(before.state(4.0), 4.0)
+    assert len(after.update(look(0.9), 4.0)) == 1
+
+
 @pytest.mark.parametrize(
     "wrong", [{"smoothing": 0}, {"smoothing": 101}, {"on": 0.4, "off": 0.5}, {"on": 1.1}, {"off": -0.1}, {"known": 2}]
 )

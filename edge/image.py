@@ -119,6 +119,12 @@ def decode(data: bytes, preprocessing: Preprocessing, limits: Limits = DEFAULT_L
         return facts, np.asarray(resized)
 
 
+def facts(data: bytes, limits: Limits = DEFAULT_LIMITS) -> ImageFacts:
+    """What the header of encoded bytes says, nothing decoded. Raises BadImage."""
+    with _opened(data, limits) as image:
+        return _facts(image, _orientation(image))
+
+
 def encode_png(pixels: Pixels) -> bytes:
     """Lossless bytes of an array, for storing captures that never were a file."""
     buffer = io.BytesIO()

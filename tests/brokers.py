@@ -7,6 +7,9 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -20,9 +23,12 @@ def free_port() -> int:
 
 
 class Mosquitto:
-    """Started anew with ``start`` after ``stop``, on the same port and with what it retained."""
+    """Started anew with ``start`` after ``stop``, on the same port and with what it retained.
 
-    def __init__(self, folder: Path, users: dict[str, str] | None = None) -> None:
+    ``tls``: encrypted, with the certificate ``folder/ca.pem``, which it signed itself.
+    """
+
+    def __init__(self, folder: Path, users: dict[str, str] | None = None, *, tls: bool = False) -> None:
         if not Path(MOSQUITTO).exists():
             message = "this needs a broker: apt-get install mosquitto"
             if os.environ.get("CI"):
@@ -39,6 +45,10 @@ class Mosquitto:
                 subprocess.run(["mosquitto_passwd", "-b", str(passwords), name, password], check=True)
             passwords.chmod(0o644)
             lines.append(f"password_file {passwords}")
+        if tls:
+            certificate(folder)
+            lines += [f"certfile {folder / 'ca.pem'}", f"keyfile {folder / 'key.pem'}"]
+        self._folder = folder
         self._config = folder / "mosquitto.conf"
         self._config.write_text("\n".join(lines) + "\n")
         self._config.chmod(0o644)
@@ -57,11 +67,21 @@ class Mosquitto:
             time.sleep(0.01)
         raise AssertionError("mosquitto did not start")
 
-    def stop(self) -> None:
+    def stop(self, *, forget: bool = False) -> None:
+        """``forget``: as after a power cut that took what it retained."""
         if self._process is not None:
-            self._process.terminate()
+            self._process.kill() if forget else self._process.terminate()
             self._process.wait()
             self._process = None
+        if forget:
+            (self._folder / "mosquitto.db").unlink(missing_ok=True)
+
+    def eventually(self, wanted: Callable[[dict[str, str]], bool], seconds: float = 20.0) -> dict[str, str]:
+        """What is retained once it is as wanted; a busy machine may need a while."""
+        until = time.monotonic() + seconds
+        while not wanted(found := self.retained(seconds=0.4)):
+            assert time.monotonic() < until, found
+        return found
 
     def retained(self, topic: str = "#", seconds: float = 1.0) -> dict[str, str]:
         """Topic -> payload of what a late subscriber is told."""
@@ -87,7 +107,35 @@ class Mosquitto:
         client.disconnect()
         return found
 
-    def publish(self, topic: str, payload: str) -> None:
-        subprocess.run(
-            ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(self.port), "-t", topic, "-m", payload], check=True
-        )
+    def publish(self, topic: str, payload: str, *, retain: bool = False) -> None:
+        from paho.mqtt.publish import single
+
+        single(topic, payload, qos=1, retain=retain, hostname="127.0.0.1", port=self.port)
+
+
+def certificate(folder: Path) -> None:
+    """``ca.pem`` and ``key.pem``: a certificate of 127.0.0.1, signed by itself."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "broker of a test")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "ca.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    text = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "key.pem").write_bytes(text)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.camera.base import EndOfPictures, Picture
-from edge.camera.urls import CameraUrl
-from edge.errors import CameraUnavailable
+from edge.camera.base import EndOfPictures
+from edge.errors import RemoteUnavailable
 from firmware_bridge.bridge import Bridge, BridgeEvent
 from firmware_bridge.events import Heard
+from firmware_bridge.ports import PortUnavailable, find
 from firmware_bridge.session import Image, Trigger
 
 log = logging.getLogger("edge.links")
@@ -37,6 +38,7 @@ class SerialLink:
         self._bridge: Bridge | None = None
         self._asked: list[Callable[[Asking, int], bool]] = []
         self._early: list[tuple[Asking, int]] = []
+        self._tables: dict[str, tuple[str, ...]] = {}
         self._picture = threading.Condition()
         self._newest: tuple[int, bytes] | None = None
         self._number = 0
@@ -46,6 +48,7 @@ class SerialLink:
         with self._guard:
             if self._bridge is None:
                 self._bridge = Bridge(self.url, self._happened, baud=self._baud, journal=self._journal)
+                self._bridge.set_concepts(self._table())
 
     def on_trigger(self, told: Callable[[Asking, int], bool]) -> None:
         """Call ``told`` with each trigger and its source, from the bridge's thread; those that came before, too.
@@ -63,6 +66,23 @@ class SerialLink:
         """For people."""
         return "closed" if self._bridge is None else self._bridge.state
 
+    def check(self) -> None:
+        """Raises RemoteUnavailable: there is no such port, or it may not be used. It is not opened: a board that is
+        plugged in is often started anew by that."""
+        try:
+            path = find(self.url)
+        except PortUnavailable as error:
+            raise RemoteUnavailable(str(error)) from error
+        if "://" in path:
+            return
+        if not Path(path).exists():
+            raise RemoteUnavailable(f"there is no port {path}; `firmware-bridge ports` lists those there are")
+        if not os.access(path, os.R_OK | os.W_OK):
+            group = Path(path).group()
+            raise RemoteUnavailable(
+                f"{path} may not be opened; join its group and log in again: sudo usermod -aG {group} $USER"
+            )
+
     def answer(
         self, asking: Asking, *, concept: int | None, score: float, known: float, is_known: bool, failed: bool
     ) -> bool:
@@ -72,10 +92,21 @@ class SerialLink:
             asking.nonce, asking.id, concept=concept, score=score, known=known, is_known=is_known, failed=failed
         )
 
-    def set_concepts(self, names: Sequence[str]) -> None:
-        """The names that indices in answers mean."""
-        if self._bridge is not None:
-            self._bridge.set_concepts(names)
+    def teach(self, who: str, names: Sequence[str]) -> int:
+        """The names of a loop's concepts, for the board's table; where in it they begin.
+
+        Loops that answer the same board share its table, each with a part of its own, in the order they came.
+        """
+        with self._guard:
+            if self._tables.get(who) != tuple(names):
+                self._tables[who] = tuple(names)
+                if self._bridge is not None:
+                    self._bridge.set_concepts(self._table())
+            before = list(self._tables).index(who)
+            return sum(len(one) for one in list(self._tables.values())[:before])
+
+    def _table(self) -> list[str]:
+        return [name for part in self._tables.values() for name in part]
 
     def close(self, seconds: float = 2.0) -> None:
         """Let the board take what it can within ``seconds``; the rest stays in the journal."""
@@ -85,11 +116,6 @@ class SerialLink:
         with self._picture:
             self._number = -1
             self._picture.notify_all()
-
-    def camera(self, url: CameraUrl) -> BoardCamera:
-        """The board's camera, as a source of pictures."""
-        url.only()
-        return BoardCamera(self)
 
     def _ask(self, asking: Asking, source: int) -> None:
         with self._guard:
@@ -127,30 +153,3 @@ class SerialLink:
             if self._number < 0:
                 raise EndOfPictures
             return self._newest if self._newest is not None and self._newest[0] > after else None
-
-
-class BoardCamera:
-    """``bridge://``: pictures that the board sends when it likes."""
-
-    patient = False
-
-    def __init__(self, link: SerialLink) -> None:
-        link.start()
-        self._link = link
-        self._number = 0
-        self._closed = False
-
-    def read(self) -> tuple[Picture, str]:
-        """The next picture. Raises EndOfPictures (closed), CameraUnavailable (nothing for a minute)."""
-        for _ in range(120):
-            if self._closed:
-                raise EndOfPictures
-            found = self._link.wait_picture(self._number, 0.5)
-            if found is not None:
-                self._number = found[0]
-                return found[1], self._link.url
-        raise CameraUnavailable(f"the board on {self._link.url} has sent no picture for a minute; {self._link.state}")
-
-    def close(self) -> None:
-        """Stop waiting."""
-        self._closed = True

@@ -61,9 +61,9 @@ class Blobs:
         finally:
             os.close(handle)
 
-    def sweeping(self) -> AbstractContextManager[bool]:
-        """While this is held nobody is between staging bytes and committing their row."""
-        return locked(self._lock, wait=True)
+    def sweeping(self, *, wait: bool = True) -> AbstractContextManager[bool]:
+        """While this is held nobody is between staging bytes and committing their row; whether it is held."""
+        return locked(self._lock, wait=wait)
 
 
 class Adding:

@@ -72,6 +72,14 @@ def id_of(public: bytes) -> str:
     return hashlib.sha256(public).hexdigest()[:32]
 
 
+def id_here(store: Path) -> str | None:
+    """What this store is called by others; None if it never met any. Reads no key."""
+    try:
+        return str(json.loads((store / FILE).read_bytes())["id"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def check(public: bytes, signature: bytes, data: bytes, what: str) -> None:
     """Raises BadSegment unless ``data`` was signed with a key."""
     from cryptography.exceptions import InvalidSignature

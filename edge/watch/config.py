@@ -47,10 +47,12 @@ class LoopConfig:
 
 @dataclass(frozen=True, slots=True)
 class WatchConfig:
-    """All loops of a process. ``mqtt``: the broker that ``mqtt`` triggers and actions without an address mean."""
+    """All loops of a process. ``mqtt``: the broker that ``mqtt`` triggers and actions without an address mean.
+    ``file``: where it was read from, if anywhere."""
 
     loops: tuple[LoopConfig, ...]
     mqtt: str | None = None
+    file: str = ""
 
     def __post_init__(self) -> None:
         names = [one.name for one in self.loops]
@@ -82,6 +84,7 @@ class WatchConfig:
         return cls(
             tuple(loop_of(one, f"{path}, loop {number}", environ) for number, one in enumerate(loops, start=1)),
             None if broker is None else _text(broker, "mqtt", str(path), environ),
+            str(path.absolute()),
         )
 
 

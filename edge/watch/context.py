@@ -36,13 +36,15 @@ class Keeper(Protocol):
 @dataclass(frozen=True, slots=True)
 class Context:
     """``folder``: the loop's own, for what must survive a restart. ``names``: ids and names of the model's concepts, in
-    its order. ``broker`` and ``serial``: links, opened once and shared; an empty text means the configured one."""
+    its order. ``broker``: the connection to a broker and what topics begin with there; ``serial``: a port. Both are
+    opened once and shared; an empty text means the configured one. ``file``: the configuration that names the loop."""
 
     loop: str
     model: str
     folder: Path
     keeper: Keeper
     names: Callable[[], Sequence[tuple[str, str]]]
-    broker: Callable[[str], Broker]
+    broker: Callable[[str], tuple[Broker, str]]
     serial: Callable[[str], SerialLink]
     facts: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""

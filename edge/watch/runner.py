@@ -16,7 +16,9 @@ from typing import Any
 from edge.camera.newest import Camera
 from edge.camera.urls import CameraUrl, parse
 from edge.errors import EdgeError, InvalidArgument, NotFound
-from edge.links.mqtt import Broker
+from edge.links.announced import LeftBehind
+from edge.links.mqtt import Broker, prefix_of, same_broker
+from edge.links.pictures import BoardCamera
 from edge.links.serial import Asking, SerialLink
 from edge.store.files import write_durably
 from edge.types import Prediction
@@ -74,6 +76,7 @@ class Watch:
         self._saver: threading.Thread | None = None
         self._unsaved = ""
         self._begun = False
+        self._left: LeftBehind | None = None
         try:
             for one in config.loops:
                 self.loops.append(self._loop(one))
@@ -98,6 +101,7 @@ class Watch:
             self._broker,
             self._serial,
             self._facts,
+            self.config.file,
         )
         actions: list[Action] = [made(ACTIONS, spec(text, whole=_WHOLE), "action", context) for text in config.then]
         triggers = [self._trigger(one, config) for text in config.trigger for one in _several(text)]
@@ -144,17 +148,20 @@ class Watch:
         def told(_: bytes) -> None:
             trigger.ask()
 
-        same = [one for one in self._brokers if url and _place(one) == _place(url)]
-        self._broker(same[0] if same else url).subscribe(topic, told)
+        self._broker(url)[0].subscribe(topic, told)
         return trigger
 
-    def _broker(self, url: str) -> Broker:
+    def _broker(self, url: str) -> tuple[Broker, str]:
+        """The connection to a broker, one for all who name it, and what topics begin with there."""
         wanted = url or self.config.mqtt
         if wanted is None:
             raise InvalidArgument('no broker is named; write mqtt://HOST, or mqtt = "mqtt://HOST" in watch.toml')
-        if wanted not in self._brokers:
-            self._brokers[wanted] = Broker(wanted)
-        return self._brokers[wanted]
+        prefix = prefix_of(wanted)
+        named = [one for one in (self.config.mqtt, *self._brokers) if one is not None]
+        known = next((one for one in named if same_broker(one, wanted)), wanted)
+        if known not in self._brokers:
+            self._brokers[known] = Broker(known)
+        return self._brokers[known], prefix
 
     def _serial(self, port: str, baud: int = 115_200) -> SerialLink:
         if not port:
@@ -168,12 +175,17 @@ class Watch:
         """Loops that name the same camera share it, but for folders and recordings: each works through all of them."""
         key = f"{len(self._cameras)} {url}" if parse(url).scheme in WORKED_THROUGH else url
         if key not in self._cameras:
+            if parse(url).scheme == "bridge":
+                self._board(parse(url))  # here, not in the camera's thread, while others go through the links
             self._cameras[key] = Camera(url, more={"bridge": self._board_camera})
         return self._cameras[key]
 
+    def _board(self, url: CameraUrl) -> SerialLink:
+        return self._serial(url.text.removeprefix("bridge://").partition("?")[0] or next(iter(self._serials), ""))
+
     def _board_camera(self, url: CameraUrl) -> Any:
-        port = parse(url.text).text.removeprefix("bridge://").partition("?")[0] or next(iter(self._serials), "")
-        return self._serial(port).camera(url)
+        url.only()
+        return BoardCamera(self._board(url))
 
     # --- running -------------------------------------------------------------------------------------------------
 
@@ -181,7 +193,7 @@ class Watch:
         """What each loop would do: (loop, what, why it could not or None); for a rehearsal."""
         found: list[tuple[str, str, str | None]] = []
         for loop in self.loops:
-            capture = loop.camera.newest(0, _FIRST_PICTURE)
+            capture = loop.camera.look(_FIRST_PICTURE)  # takes none away
             found.append((loop.name, f"look through {loop.camera.url}", None if capture else loop.camera.state))
             for action in loop.actions:
                 try:
@@ -226,8 +238,13 @@ class Watch:
         for link in self._serials.values():
             link.on_trigger(lambda *_: False)  # where no loop listens, nobody is left waiting
             link.start()
+        names = [one.name for one in self.loops]
+        self._left = LeftBehind(self.folder, self.config.file, names, self._brokers.values())
+        if self._left.records and self.config.mqtt is not None:
+            self._broker(self.config.mqtt)  # no loop may speak to it any more
+        self._left.take_away(self._brokers.values())
         for broker in self._brokers.values():
-            broker.start_once()
+            broker.start()
 
     def wait(self, seconds: float) -> bool:
         """Wait for all recordings to end; whether they have."""
@@ -246,6 +263,8 @@ class Watch:
                 self._save(loop)
         for link in self._serials.values():
             link.close(min(seconds, 2.0))
+        if self._left is not None:
+            self._left.close()
         for broker in self._brokers.values():
             broker.close(min(seconds, 2.0))
         for camera in self._cameras.values():
@@ -337,11 +356,6 @@ def _check_concepts(config: LoopConfig, model: Model) -> None:
             raise InvalidArgument(
                 f"loop {config.name}: {config.model} has no concept {one!r}; it has: {', '.join(has.values())}"
             )
-
-
-def _place(url: str) -> str:
-    """A broker's address without what its topics begin with."""
-    return "/".join(url.partition("?")[0].split("/")[:3])
 
 
 def _opening(camera: Camera) -> bool:

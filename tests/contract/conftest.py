@@ -12,7 +12,7 @@ import pytest
 
 from edge.camera.base import Capture
 from edge.camera.fake import encoded, scene
-from edge.errors import StoreUnavailable
+from edge.errors import RemoteRefused, StoreUnavailable
 from edge.types import ConceptScore, Prediction
 from edge.watch.base import Change, Event, Fired
 from edge.watch.catalogue import ACTIONS, made
@@ -42,16 +42,27 @@ class Keeping:
 class Remembering:
     """A broker in memory."""
 
-    url, prefix, availability = "mqtt://broker", "farm", "farm/availability"
+    url, place, state = "mqtt://broker", "broker:1883", "connected"
 
     def __init__(self):
-        self.topics, self.started = {}, 0
+        self.topics, self.retained, self.started, self.loops, self.refuses = {}, {}, 0, set(), False
+        self.availability = "farm/availability"
 
-    def start_once(self):
+    def serve(self, loop, base):
+        self.loops.add(loop)
+        self.availability = f"{base}/availability"
+
+    def check(self):
+        if self.refuses:
+            raise RemoteRefused("mqtt://broker refuses: check user and password")
+
+    def start(self):
         self.started += 1
 
-    def publish(self, topic, payload, *, retain=False):  # noqa: ARG002
+    def publish(self, topic, payload, *, retain=False):
         self.topics[topic] = payload
+        if retain:
+            self.retained[topic] = payload
 
 
 @pytest.fixture
@@ -71,7 +82,9 @@ def names():
 
 @pytest.fixture
 def context(tmp_path, keeper, broker, names):
-    return Context("gate", "tomatoes", tmp_path / "gate", keeper, lambda: names, lambda _: broker, lambda _: None)
+    return Context(
+        "gate", "tomatoes", tmp_path / "gate", keeper, lambda: names, lambda _: (broker, "farm"), lambda _: None
+    )
 
 
 @pytest.fixture
@@ -98,9 +111,10 @@ class Hook(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         status = self.server.answers.pop(0) if self.server.answers else 200
         self.server.got.append((status, self.headers["Idempotency-Key"], json.loads(body)))
+        self.server.asked.append((self.path, self.headers["Authorization"]))
         self.send_response(status)
         if status in (301, 302, 307):
-            self.send_header("Location", "/elsewhere")
+            self.send_header("Location", self.server.elsewhere)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -108,7 +122,7 @@ class Hook(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def hook():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook)
-    server.got, server.answers = [], []
+    server.got, server.answers, server.asked, server.elsewhere = [], [], [], "/elsewhere"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()

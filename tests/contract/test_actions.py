@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from edge.errors import InvalidArgument, StoreUnavailable
-from edge.watch.catalogue import ACTIONS
-from tests.contract.conftest import JPEG, action, at, event
-
 pytest.importorskip("gpiozero")
 pytest.importorskip("paho.mqtt")
+
+from edge.errors import EdgeError, InvalidArgument, StoreUnavailable
+from edge.links.mqtt import Broker
+from edge.links.serial import Asking, SerialLink
+from edge.watch.catalogue import ACTIONS
+from edge.watch.config import LoopConfig
+from edge.watch.context import Context
+from edge.watch.loop import Loop
+from tests.contract.conftest import action, at, event
+from tests.unit.watch.doubles import Clock, Still, said
 
 pytestmark = pytest.mark.usefixtures("pins")
 
@@ -39,6 +47,12 @@ def test_it_says_beforehand_what_it_would_do(text, context):
     assert len(action(text, context).check()) > 8
 
 
+def test_it_changes_nothing_by_saying_so(text, context, tmp_path, broker, keeper, hook):
+    action(text, context).check()
+    assert list(tmp_path.iterdir()) == []
+    assert (broker.topics, keeper.kept, keeper.tidied, hook.got) == ({}, [], [], [])
+
+
 def test_it_takes_any_event_and_returns_soon(text, started):
     one = started(text)
     begun = time.monotonic()
@@ -55,10 +69,58 @@ def test_it_can_be_closed_at_once_and_twice(text, context):
 
 
 @pytest.mark.parametrize("bad", ["nothing", "log:x?colour=red", "store:some", "gpio:led", "webhook:ftp://x", "exec:",
-                                 "exec:say {nobody}", "exec:'", "store?count=-1", "store?bytes=lots"])  # fmt: skip
+                                 "webhook:https://", "webhook:http://a b/", "webhook:http://h/x#colour=red",
+                                 "webhook:http://h:x/", "exec:say {nobody}", "exec:'", "store?count=-1",
+                                 "store?bytes=lots", "serial?x=1", "mqtt?retain=1"])  # fmt: skip
 def test_what_can_never_work_is_refused_when_it_is_made(bad, context):
     with pytest.raises(InvalidArgument):
         action(bad, context)
+
+
+@pytest.fixture
+def wrong(tmp_path, names, keeper):
+    """``wrong("mqtt")``: an action of that kind whose target is not there, and the targets to be closed."""
+    keeper.full = True
+    link, far = SerialLink("/dev/ttyNothing9"), Broker("mqtt://127.0.0.1:9/farm")
+    context = Context("gate", "tomatoes", tmp_path, keeper, lambda: names, lambda _: (far, "farm"), lambda _: link)
+    texts = {
+        "log": f"log:{tmp_path}",
+        "store": "store",
+        "exec": "exec:no-such-program-anywhere",
+        "webhook": "webhook:http://127.0.0.1:9/hook",
+        "gpio": "gpio:99",
+        "mqtt": "mqtt",
+        "serial": "serial:/dev/ttyNothing9",
+    }
+    yield lambda name: (action(texts[name], context), link)
+    link.close(0.1)
+    far.close(0.1)
+
+
+@pytest.mark.parametrize("name", sorted({*ACTIONS} - {"store", "gpio"}))
+def test_a_target_that_is_not_there_is_said_beforehand(name, wrong):
+    with pytest.raises(EdgeError, match=r"check|choose|give|lists"):
+        wrong(name)[0].check()
+
+
+@pytest.mark.parametrize("name", sorted({*ACTIONS} - {"gpio"}))
+def test_a_target_that_fails_is_said_once_with_what_to_do_and_costs_the_loop_nothing(name, wrong, caplog):
+    one, link = wrong(name)
+    loop = Loop(LoopConfig("gate", "fake://", "tomatoes"), Still(Clock()), (), (one,), lambda _: said(ripe=1.0))
+    with caplog.at_level(logging.WARNING):
+        one.start()
+        begun = time.monotonic()
+        for number in range(3):
+            loop._act(event(reply=Asking(link, 7, number)))
+        assert time.monotonic() - begun < 2
+        until = time.monotonic() + 10
+        while not caplog.records and time.monotonic() < until:
+            time.sleep(0.01)
+        one.close(2.0)
+        assert time.monotonic() - begun < 15
+    said_of = [record.getMessage() for record in caplog.records]
+    assert len(said_of) == 1
+    assert any(word in said_of[0] for word in ("check", "choose", "make room", "lists", "wait on disk"))
 
 
 # --- log -------------------------------------------------------------------------------------------------------------
@@ -93,6 +155,32 @@ def test_a_log_on_a_full_disk_says_so(started):
             started("log:/dev/full").act(event())
 
 
+def test_a_log_that_was_put_aside_by_somebody_else_begins_anew(started, tmp_path):
+    one = started(f"log:{tmp_path / 'e'}")
+    one.act(event())
+    (tmp_path / "e").rename(tmp_path / "aside")
+    one.act(event())
+    assert [len((tmp_path / name).read_text().splitlines()) for name in ("e", "aside")] == [1, 1]
+
+
+def test_a_log_into_a_pipe_that_nobody_reads_does_not_wait(started, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StoreUnavailable):
+        started(f"log:{tmp_path / 'pipe'}").act(event())
+
+
+def test_a_line_that_does_not_fit_leaves_no_half(started, tmp_path, monkeypatch):
+    one = started(f"log:{tmp_path / 'e'}")
+    one.act(event())
+    write = os.write
+    monkeypatch.setattr("edge.watch.actions.log.os.write", lambda file, data: write(file, data[:10]))
+    with pytest.raises(StoreUnavailable):
+        one.act(event())
+    monkeypatch.undo()
+    one.act(event())
+    assert [json.loads(line)["loop"] for line in (tmp_path / "e").read_text().splitlines()] == ["gate", "gate"]
+
+
 # --- store -----------------------------------------------------------------------------------------------------------
 
 
@@ -122,41 +210,22 @@ def test_a_full_disk_is_a_sentence_and_keeping_goes_on_when_there_is_room(starte
     assert one.act(event())
 
 
-# --- exec ------------------------------------------------------------------------------------------------------------
+def test_what_is_too_old_makes_room_on_a_full_disk(started, keeper, monkeypatch):
+    one = started("store?age=1d")
+    keeper.full = True
+
+    def tidy(source, quota):  # noqa: ARG001
+        keeper.full = False
+        return 3
+
+    monkeypatch.setattr(keeper, "tidy", tidy)
+    assert one.act(event())
+    assert len(keeper.kept) == 1
 
 
-def test_exec_fills_in_what_changed_and_starts_no_shell(started, tmp_path):
-    out = tmp_path / "out"
-    program = "import sys; open(sys.argv[1], 'a').write('|'.join(sys.argv[2:]) + chr(10))"
-    one = started(f'exec:{sys.executable} -c "{program}" {out} {{concept}} {{on}} {{value}} "; touch /tmp/x"')
-    one.act(event())
-    one.act(event(changed=False))
-    one.act(event(on=False, value=0.1))
-    one.close(10)
-    assert out.read_text().splitlines() == ["ripe|1|0.9000|; touch /tmp/x", "ripe|0|0.1000|; touch /tmp/x"]
-
-
-def test_a_program_that_fails_is_said(started, caplog):
-    one = started(f"exec:{sys.executable} -c \"import sys; sys.exit('no paper')\"")
-    with caplog.at_level("WARNING", "edge.watch"):
-        one.act(event())
-        one.act(event())
-        one.close(10)
-    assert caplog.text.count("no paper") == 1
-
-
-def test_a_program_that_hangs_is_ended(started, monkeypatch, caplog):
-    monkeypatch.setattr("edge.watch.actions.run._SECONDS", 0.3)
-    one = started(f'exec:{sys.executable} -c "import time; time.sleep(60)"')
-    with caplog.at_level("WARNING", "edge.watch"):
-        one.act(event())
-        one.close(10)
-    assert "was ended" in caplog.text
-
-
-def test_a_program_that_is_not_there_is_said_before(context):
-    with pytest.raises(InvalidArgument, match="no program"):
-        action("exec:no-such-program-anywhere", context).check()
+def test_what_is_too_old_goes_though_nothing_new_is_kept(started, keeper):
+    started("store:changed?age=1d").act(event(changed=False))
+    assert len(keeper.tidied) == 1
 
 
 # --- gpio ------------------------------------------------------------------------------------------------------------
@@ -184,46 +253,38 @@ def test_a_pin_is_low_after_it_is_closed(context, pins):
     assert pins.pin(17).state == 0
 
 
-# --- mqtt ------------------------------------------------------------------------------------------------------------
+def test_a_pin_of_a_concept_there_is_not_is_said_beforehand(context):
+    with pytest.raises(InvalidArgument, match="no concept 'rotten'"):
+        action("gpio:17?concept=rotten", context).check()
 
 
-def test_home_assistant_is_told_of_every_concept(started, broker):
-    started("mqtt")
-    configs = [json.loads(text) for topic, text in broker.topics.items() if topic.endswith("/config")]
-    assert len(configs) == 4
-    assert len({one["unique_id"] for one in configs}) == 4
-    assert {one["availability_topic"] for one in configs} == {"farm/availability"}
+def test_a_pin_is_high_after_a_restart_when_what_was_seen_still_is(started, pins):
+    assert started("gpio:17?concept=ripe").act(event(changed=False))
+    assert pins.pin(17).state == 1
 
 
-def test_concepts_that_are_gone_are_taken_away_there(started, broker, names):
-    one = started("mqtt")
-    names.pop()
+def test_a_pin_of_a_name_follows_the_id(started, pins, names):
+    names[0] = ("ripe", "Ripe ones")
+    started("gpio:17?concept=Ripe ones").act(event())
+    assert pins.pin(17).state == 1
+
+
+def test_an_inverted_pin_is_low_while_a_concept_is_seen(started, pins):
+    one = started("gpio:17?inverted=1")
+    assert pins.pin(17).state == 1
     one.act(event())
-    assert [text for topic, text in broker.topics.items() if "binary_sensor" in topic].count("") == 1
+    assert pins.pin(17).state == 0
 
 
-def test_states_and_pictures_are_published_when_they_change(started, broker):
-    one = started("mqtt")
-    one.act(event())
-    assert broker.topics["farm/gate/concept/ripe"] == "ON"
-    assert json.loads(broker.topics["farm/gate/state"])["best"] == "ripe"
-    assert broker.topics["farm/gate/picture"] == JPEG
-    broker.topics.clear()
-    one.act(event(changed=False))
-    assert broker.topics == {}
-
-
-def test_what_is_not_known_is_not_called_by_the_best_of_wrong_names(started, broker):
-    started("mqtt").act(event(is_known=False, changed=False, active=()))
-    assert json.loads(broker.topics["farm/gate/state"])["best"] == "unknown"
-
-
-def test_names_that_no_topic_may_have_get_one_of_their_own():
-    from edge.links.discovery import key
-
-    assert key("ripe") == "ripe"
-    assert len({key(name) for name in ("a/b", "a+b", "a b", "grün", "#", "ü")}) == 6
-    assert all(set(key(name)) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-") for name in ("a/b", "grün", "#"))
+def test_a_pulse_ends_by_itself(started, pins):
+    one = started("gpio:17?pulse=50ms")
+    assert one.act(event())
+    until = time.monotonic() + 10
+    while pins.pin(17).states[-1].state or len(pins.pin(17).states) < 3:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert [bool(one.state) for one in pins.pin(17).states] == [False, True, False]
+    assert not one.act(event(on=False))
 
 
 def test_the_source_tree_has_an_action_for_every_name():

@@ -2,101 +2,115 @@
 
 from __future__ import annotations
 
-import io
 import json
+from collections.abc import Mapping
 
-from PIL import Image
-
+from edge.links.announced import Announced, place_of
 from edge.links.discovery import entities, key
+from edge.watch.actions.pictures import small
 from edge.watch.base import Event
 from edge.watch.context import Context
 from edge.watch.specs import Spec
 
-_SIDE = 640
+_NO = ("0", "no", "false")
 
 
 class MqttAction:
-    """Topics below ``PREFIX/LOOP``: ``state`` (JSON, after every look whose answer differs), ``concept/ID`` (ON, OFF),
-    ``picture`` (JPEG, when something changes), ``event`` (JSON of every change, not retained)."""
+    """Topics below ``PREFIX/LOOP``: ``state`` (JSON, when the answer differs), ``concept/ID`` (ON, OFF), ``picture``
+    (JPEG, when something changes), all retained; ``event`` (JSON of every change) is not.
+
+    What it retained is remembered in the loop's folder: what a later start does not need any more is taken away.
+    """
 
     name = "mqtt"
 
     def __init__(self, spec: Spec, context: Context) -> None:
         spec.only("discovery", "picture")
-        self._broker = context.broker(spec.rest)
+        self._broker, prefix = context.broker(spec.rest)
         self._context = context
-        self._base = f"{self._broker.prefix}/{key(context.loop)}"
-        self._discovery = spec.options.get("discovery", "1") not in ("0", "no", "false")
-        self._picture = spec.options.get("picture", "1") not in ("0", "no", "false")
-        self._announced: dict[str, str] = {}
-        self._names: tuple[tuple[str, str], ...] = ()
+        self._base = f"{prefix}/{key(context.loop)}"
+        self._broker.serve(context.loop, self._base)
+        self._discovery = spec.options.get("discovery", "1") not in _NO
+        self._picture = spec.options.get("picture", "1") not in _NO
+        self._place = place_of(context.folder, self._broker.place)
+        self._retained: dict[str, str | bytes] = {}
+        self._topics: set[str] = set()
+        self._gone: set[str] = set()
+        self._names: tuple[tuple[str, str], ...] | None = None
         self._state: object = None
+        self._remembered: object = None
 
     def check(self) -> str:
-        """Where it publishes."""
+        """Where it publishes. Raises RemoteUnavailable, RemoteRefused: what is wrong with the broker."""
+        self._broker.check()
         return f"publish below {self._base} on {self._broker.url}"
 
     def start(self) -> None:
-        """Announce the loop's entities."""
-        self._broker.start_once()
+        """Announce the loop's entities, and take away what a former start left and this one does not have."""
+        self._broker.start()
+        before = Announced.read(self._place)
+        self._topics = set() if before is None else set(before.topics)
         self._announce()
 
     def act(self, event: Event) -> bool:
-        """Publish what differs from before."""
+        """Publish what differs from before. Raises BadImage."""
         self._announce()
         found = event.prediction
-        if found is None:
-            return False
-        best = next((one for one in found.concepts if found.is_known), None)
-        state = (None if best is None else best.id, event.active)
-        if state != self._state or event.changed:
+        best = next((one for one in found.concepts if found.is_known), None) if found is not None else None
+        state = (None if best is None else best.id, event.active, found is None)
+        first, new = self._state is None, state != self._state or bool(event.changed)
+        if new:
             self._state = state
             document = {**event.document(), "best": "unknown" if best is None else best.name or best.id}
-            self._broker.publish(f"{self._base}/state", json.dumps(document, ensure_ascii=False), retain=True)
-        for id, _ in self._names:
-            self._seen(id, id in event.active)
+            self._keep(f"{self._base}/state", json.dumps(document, ensure_ascii=False))
+        if found is not None:
+            for id, _ in self._names or ():
+                self._keep(self._concept(id), "ON" if id in event.active else "OFF")
         if event.changed:
             self._broker.publish(f"{self._base}/event", json.dumps(event.document(), ensure_ascii=False))
-            if self._picture and event.capture is not None:
-                self._broker.publish(f"{self._base}/picture", small(event.capture.picture), retain=True)
+        if self._picture and event.capture is not None and (event.changed or first):
+            self._keep(f"{self._base}/picture", small(event.capture.picture))
         return bool(event.changed)
 
-    def close(self, seconds: float) -> None:
+    def close(self, seconds: float) -> None:  # noqa: ARG002
         """The broker is the runner's; it says "offline"."""
+        if self._broker.state == "connected":
+            self._gone.clear()
+        self._remember()
 
-    def _seen(self, id: str, on: bool) -> None:
-        topic, payload = f"{self._base}/concept/{key(id)}", "ON" if on else "OFF"
-        if self._announced.get(topic) != payload:
-            self._announced[topic] = payload
+    def _concept(self, id: str) -> str:
+        return f"{self._base}/concept/{key(id)}"
+
+    def _keep(self, topic: str, payload: str | bytes) -> None:
+        """Publish what stays at the broker, if it differs from what is there."""
+        if self._retained.get(topic) != payload:
+            self._retained[topic] = payload
             self._broker.publish(topic, payload, retain=True)
 
     def _announce(self) -> None:
-        """Entities of the concepts there are now; those of concepts that are gone are taken away."""
+        """Entities of the concepts there are now; what is gone, or was from before, is taken away."""
         names = tuple(self._context.names())
-        if names == self._names or not self._discovery:
-            self._names = names
+        if names == self._names:
             return
         self._names = names
-        found = entities(self._context.loop, names, self._base, self._broker.availability, self._context.facts)
-        old = [topic for topic in self._announced if topic.endswith("/config") and topic not in found]
-        for topic, payload in [*found.items(), *((topic, "") for topic in old)]:
-            if self._announced.get(topic) != payload:
-                self._broker.publish(topic, payload, retain=True)
-                self._announced[topic] = payload
-        for topic in old:
-            del self._announced[topic]
+        found: Mapping[str, str] = {}
+        if self._discovery:
+            found = entities(self._context.loop, names, self._base, self._broker.availability, self._context.facts)
+        for topic, payload in found.items():
+            self._keep(topic, payload)
+        topics = {*found, *(self._concept(id) for id, _ in names), f"{self._base}/state", f"{self._base}/picture"}
+        topics |= {one for one in [self._broker.availability] if one.startswith(f"{self._base}/")}
+        for topic in self._topics - topics:
+            self._retained.pop(topic, None)
+            self._broker.publish(topic, "", retain=True)
+        self._gone = (self._gone | self._topics) - topics
+        self._topics = topics
+        self._remember()
 
-
-def small(picture: object) -> bytes:
-    """A capture as a JPEG of at most 640 pixels. A JPEG that is small enough stays as it is."""
-    if isinstance(picture, bytes):
-        image: Image.Image = Image.open(io.BytesIO(picture), formats=("JPEG", "PNG", "WEBP", "BMP"))
-        if image.format == "JPEG" and max(image.size) <= _SIDE:
-            return picture
-        image.draft("RGB", (_SIDE, _SIDE))
-    else:
-        image = Image.fromarray(picture)  # type: ignore[arg-type]
-    image.thumbnail((_SIDE, _SIDE))
-    out = io.BytesIO()
-    image.convert("RGB").save(out, "JPEG", quality=80)
-    return out.getvalue()
+    def _remember(self) -> None:
+        """Seldom written: when there are other topics. Those that were taken away are remembered until the broker was
+        seen at the end; else the next start takes them away again."""
+        topics = tuple(sorted(self._topics | self._gone))
+        if topics != self._remembered:
+            self._remembered = topics
+            Announced(self._broker.place, self._context.file, topics).write(self._place)

@@ -19,38 +19,35 @@ class SerialAction(QuietAction):
         spec.only()
         self._context = context
         self._link: SerialLink | None = context.serial(spec.rest) if spec.rest else None
-        self._names: tuple[str, ...] = ()
 
     def check(self) -> str:
-        """Who is answered."""
-        return "answer the board that asks" if self._link is None else f"answer the board on {self._link.url}"
+        """Who is answered. Raises RemoteUnavailable: there is no such port, or it may not be used."""
+        if self._link is None:
+            return "answer the board that asks"
+        self._link.check()
+        return f"answer the board on {self._link.url}"
 
     def start(self) -> None:
         """Open the port, if one is named."""
         if self._link is not None:
             self._link.start()
-            self._told(self._link)
+            self._link.teach(self._context.loop, [name for _, name in self._context.names()])
 
     def act(self, event: Event) -> bool:
-        """Answer, if a board waits."""
+        """Answer, if a board waits. Its table of concepts is brought up to date before."""
         asking = event.fired.reply
         if not isinstance(asking, Asking):
             return False
-        self._told(asking.link)
+        names = self._context.names()
+        begin = asking.link.teach(self._context.loop, [name for _, name in names])
         found = event.prediction
         best = found.concepts[0] if found is not None and found.concepts else None
-        ids = [id for id, _ in self._context.names()]
+        ids = [id for id, _ in names]
         return asking.link.answer(
             asking,
-            concept=ids.index(best.id) if best is not None and best.id in ids else None,
+            concept=begin + ids.index(best.id) if best is not None and best.id in ids else None,
             score=0.0 if best is None else best.value,
             known=0.0 if found is None else found.known,
             is_known=found is not None and found.is_known,
             failed=found is None,
         )
-
-    def _told(self, link: SerialLink) -> None:
-        names = tuple(name for _, name in self._context.names())
-        if names != self._names:
-            self._names = names
-            link.set_concepts(names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.errors import InvalidArgument
+from edge.errors import InvalidArgument, StoreUnavailable
 from edge.types import Prediction
 from edge.watch.actions import QuietAction
 from edge.watch.base import Event
@@ -44,10 +44,18 @@ class StoreAction(QuietAction):
 
     def act(self, event: Event) -> bool:
         """Keep the capture. Raises StoreUnavailable (the disk is full), BadImage."""
+        keeper = self._context.keeper
         if event.capture is None or event.prediction is None or not self._wanted(event, event.prediction):
+            if self._quota.age is not None:
+                keeper.tidy(self._source, self._quota)
             return False
-        self._context.keeper.keep(event.capture.picture, self._source, event.prediction)
-        self._context.keeper.tidy(self._source, self._quota)
+        try:
+            keeper.keep(event.capture.picture, self._source, event.prediction)
+        except StoreUnavailable:
+            if not keeper.tidy(self._source, self._quota):  # what is too old may make room
+                raise
+            keeper.keep(event.capture.picture, self._source, event.prediction)
+        keeper.tidy(self._source, self._quota)
         return True
 
     def _wanted(self, event: Event, prediction: Prediction) -> bool:

@@ -1,55 +1,19 @@
 """A meeting: labels before pictures, the most valuable pictures first, no more requests than there is to do."""
 
+import itertools
+from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
 from edge.engine.syncing import Syncing
 from edge.errors import Conflict, NotFound, RemoteRefused, RemoteUnavailable
 from edge.sync.registry import Registry
-from edge.sync.remotes.memory import Bucket, MemoryRemote
+from edge.sync.remotes.memory import MemoryRemote
 from edge.sync.transfer import Limits
-from tests.integration.meetings import Device, faulty, picture, settle
-
-
-class Fleet:
-    """Devices around one bucket; ``faults`` may be changed at any time."""
-
-    def __init__(self, folder, bucket=None):
-        self.folder = folder
-        self.bucket = bucket or Bucket()
-        self.faults = lambda _verb, _key: ""
-        self.devices = []
-        self.remotes = []
-
-    def device(self, name, pictures="all"):
-        made = Device(self.folder / name, "memory://home", attempts=3)
-        self.devices.append(made)
-        Syncing(made.engine, {}).remotes.add("home", "memory://home", pictures)
-        return made
-
-    def requests(self):
-        """Those of the last meeting: the mark is one of them."""
-        return self.remotes[-1].requests
-
-
-@pytest.fixture
-def fleet(tmp_path):
-    yield from opened(Fleet(tmp_path))
-
-
-@pytest.fixture
-def careless(tmp_path):
-    """Around a store that replaces what is there although it is told not to."""
-    yield from opened(Fleet(tmp_path, Bucket(conditions=False)))
-
-
-def opened(made):
-    with faulty(made.bucket, lambda verb, key: made.faults(verb, key)) as remotes:
-        made.remotes = remotes
-        yield made
-    for one in made.devices:
-        one.close()
+from tests.integration.meetings import picture, settle
 
 
 def puts(fleet):
@@ -184,6 +148,25 @@ def test_pictures_that_went_missing_are_sent_again_after_a_check(fleet):
     assert Syncing(field.engine, {}).remotes.check("home").pictures == 1
     assert field.sync().pictures_sent == 1
     assert blob(1) in fleet.bucket.objects
+
+
+def test_a_large_picture_gets_there_part_by_part_over_many_meetings(fleet):
+    field, home = fleet.device("field"), fleet.device("home")
+    field.attempts = home.attempts = 1
+    pixels = np.random.default_rng(1).integers(0, 256, (1200, 1000, 3), dtype=np.uint8)  # 3.6 MB, which is four parts
+    field.engine.add(pixels)
+    turn = itertools.count()
+    fleet.faults = lambda did, key: "half" if did in ("put", "get") and ".parts/" in key and next(turn) % 2 else ""
+    for device, verb in ((field, "put"), (home, "get")):
+        for _ in range(10):
+            with suppress(RemoteUnavailable):
+                device.sync()
+                break
+        asked = [key for one in fleet.remotes for did, key in one.requests if did == verb and ".parts/" in key]
+        assert len(set(asked)) == 4
+        assert max(Counter(asked).values()) == 2  # once more where it was cut
+    assert len(home.engine.inputs()) == 1
+    assert home.complaints() == []
 
 
 # --- pictures that are not there -------------------------------------------------------------------------------------
@@ -325,55 +308,6 @@ def test_there_must_be_a_remote_and_only_one_may_be_left_out(fleet):
         Syncing(field.engine, {}).remotes.add(name, "memory://home")
     with pytest.raises(Conflict, match="name one"):
         Syncing(field.engine, {}).sync()
-
-
-def test_a_careless_store_never_loses_a_segment_of_a_copied_card(careless, tmp_path):
-    import shutil
-
-    field, home = careless.device("field"), careless.device("home")
-    field.add(1, red=1)
-    field.sync()
-    field.engine.close()
-    shutil.copytree(field.path, tmp_path / "copy")
-    from edge import Engine
-    from tests.integration.meetings import CONFIG
-
-    field.engine = Engine.open(field.path, config=CONFIG)
-    copy = Device(tmp_path / "copy", "memory://home", attempts=3)
-    careless.devices.append(copy)
-    copy.add(2, green=1)
-    field.add(3, green=0)
-    field.sync()
-    assert copy.sync().notes
-    settle([field, copy, home])
-    assert field.labels() == copy.labels() == home.labels()
-    assert len(home.labels()) == 3
-
-
-def test_a_copy_that_was_cut_off_before_its_manifest_is_noticed_too(fleet, tmp_path):
-    import shutil
-
-    field, home = fleet.device("field"), fleet.device("home")
-    field.add(1, red=1)
-    field.sync()
-    field.engine.close()
-    shutil.copytree(field.path, tmp_path / "copy")
-    from edge import Engine
-    from tests.integration.meetings import CONFIG
-
-    field.engine = Engine.open(field.path, config=CONFIG)
-    copy = Device(tmp_path / "copy", "memory://home", attempts=3)
-    fleet.devices.append(copy)
-    copy.add(2, green=1)
-    fleet.faults = lambda verb, key: "error" if verb == "put" and key.endswith(".json") else ""
-    with pytest.raises(RemoteUnavailable):
-        copy.sync()
-    fleet.faults = lambda _verb, _key: ""
-    field.add(3, green=0)
-    assert field.sync().notes
-    settle([field, copy, home])
-    assert field.labels() == copy.labels() == home.labels()
-    assert len(home.labels()) == 3
 
 
 def test_the_clock_of_the_store_is_not_needed(fleet):

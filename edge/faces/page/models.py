@@ -16,6 +16,7 @@ from edge.errors import CannotTrain, NotFound, NotTrained
 from edge.faces.documents import document
 from edge.faces.page.asked import Asked, Refused
 from edge.faces.page.downloads import Download
+from edge.faces.page.words import for_page
 from edge.types import VersionInfo
 
 _heavy = threading.Lock()  # reviews train in memory: one at a time is what a small board can do
@@ -71,6 +72,8 @@ def _version(info: VersionInfo | None) -> dict[str, Any] | None:
     if info is None:
         return None
     found: dict[str, Any] = document(info)
+    if info.reason:
+        found["reason"] = for_page(info.reason)
     found["finished"] = info.status.finished
     return found
 
@@ -161,10 +164,17 @@ def review(asked: Asked) -> dict[str, Any]:
     ids = [id for one in found.suspects or () for id in (one.input_id, *one.nearest)]
     ids += [id for one in found.remarks for id in one.inputs[:_MOST_INPUTS]]
     remarks = [
-        {**document(one), "count": len(one.inputs), "inputs": list(one.inputs[:_MOST_INPUTS])} for one in found.remarks
+        {
+            **document(one),
+            "message": for_page(one.message),
+            "count": len(one.inputs),
+            "inputs": list(one.inputs[:_MOST_INPUTS]),
+        }
+        for one in found.remarks
     ]
     wanted = {"unlabelled": 0, "inputs": []} if unsure is None else document(unsure)
-    return {**document(found), "remarks": remarks, "uncertain": wanted, "inputs": _records(asked, ids)}
+    steps = [for_page(one) for one in found.next]
+    return {**document(found), "next": steps, "remarks": remarks, "uncertain": wanted, "inputs": _records(asked, ids)}
 
 
 def cells(asked: Asked) -> dict[str, Any]:
@@ -174,7 +184,7 @@ def cells(asked: Asked) -> dict[str, Any]:
         with _alone():
             found = confusions(asked.engine, model, limit=_MOST_INPUTS)
     except CannotTrain as error:
-        return {"cells": [], "inputs": {}, "missing": str(error), "concepts": list(model.info.concepts)}
+        return {"cells": [], "inputs": {}, "missing": for_page(str(error)), "concepts": list(model.info.concepts)}
     ids = [id for one in found for id in one.inputs]
     return {
         "cells": document(found),

@@ -73,7 +73,7 @@ def picture(asked: Asked) -> Response:
     one = asked.engine.store.inputs.get(asked.path["input"], removed=True)
     data = thumbnail(asked.engine, one, side)
     if data is None:
-        raise NotFound("this picture cannot be read; look after the store with: edge doctor")
+        raise NotFound("this picture cannot be read; its file is damaged or gone")
     return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
 

@@ -19,6 +19,7 @@ from edge.errors import EdgeError, Kind
 from edge.faces.page import cameras, models, pictures
 from edge.faces.page.asked import Asked, Body, Refused, body_of, caller_of, check_origin
 from edge.faces.page.downloads import Tickets
+from edge.faces.page.words import for_page
 
 if TYPE_CHECKING:
     from edge.engine import Engine
@@ -147,7 +148,7 @@ def _endpoint(
         except Refused as refused:
             return _failure(refused.http, refused.code, str(refused))
         except EdgeError as error:
-            return _failure(_HTTP[error.kind], error.code, str(error))
+            return _failure(_HTTP[error.kind], error.code, for_page(str(error)))
         except Exception:  # noqa: BLE001 a bug of ours must not tell strangers where it is
             _log.exception("%s %s", rule.method, rule.path)
             return _failure(500, "internal", "the device has a fault here; its log says where")

@@ -48,7 +48,7 @@ function sections(pieces, found) {
 
 function next(pieces, found) {
   return h("section", { class: "card", "aria-label": "What to do next" }, h("h2", {}, "What to do next"),
-    h("ol", { class: "steps" }, found.next.map((one) => h("li", {}, sentence(one.replace(/ with --not-concept/g, " as not showing it"), pieces.app.state.concepts)))));
+    h("ol", { class: "steps" }, found.next.map((one) => h("li", {}, sentence(one, pieces.app.state.concepts)))));
 }
 
 // --- suspects ---------------------------------------------------------------------------------------------------

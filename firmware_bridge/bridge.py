@@ -40,7 +40,8 @@ class Bridge:
 
     ``url``: see ``firmware_bridge.ports``. ``journal``: a file that keeps accepted triggers over a restart of this
     program; without it they are promised only as long as it runs. Never raises for a port that is not there: ``state``
-    says so, and it is tried until it comes. Close it, or use it as a context manager.
+    says so, and it is tried until it comes. Close it, or use it as a context manager. Raises OSError where the journal
+    cannot be kept, or another program keeps it.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Bridge:
         os.set_blocking(self._wake, False)
         os.set_blocking(self._waker, False)
         self._state = "opening"
+        self._trouble: str | None = None
         self._thread = threading.Thread(target=self._run, name="firmware-bridge", daemon=True)
         self._thread.start()
 
@@ -72,9 +74,9 @@ class Bridge:
 
     @property
     def state(self) -> str:
-        """For people: "up", "waiting for the board", or why the port is not open."""
+        """For people: "up", "waiting for the board", why the port is not open, or why no trigger is accepted."""
         with self._guard:
-            return self._state
+            return self._session.trouble or self._state if self._state == "up" else self._state
 
     @property
     def up(self) -> bool:
@@ -123,13 +125,13 @@ class Bridge:
         return not self.unanswered
 
     def close(self) -> None:
-        """Let go of the port. Answers that the board has not taken stay open in the journal."""
-        self._closing.set()
+        """Let go of the port, once all that was told is on the line. Answers that the board has not taken stay open in
+        the journal. May be called twice, and from ``on_event``."""
+        with self._guard:
+            self._closing.set()
         self._nudge()
-        self._thread.join(10)
-        self._session.journal.close()
-        os.close(self._wake)
-        os.close(self._waker)
+        if self._thread is not threading.current_thread():
+            self._thread.join(10)
 
     def __enter__(self) -> Bridge:
         return self
@@ -141,43 +143,68 @@ class Bridge:
 
     def _tell(self, what: Callable[[], Any]) -> Any:
         with self._guard:
+            if self._closing.is_set():  # an open trigger is handed out again by whoever opens the journal next
+                return False
             found = what()
         self._nudge()
         return found
 
     def _nudge(self) -> None:
-        with suppress(OSError):  # full: it will wake anyhow
-            os.write(self._waker, b"x")
+        with self._guard, suppress(OSError):  # full: it will wake anyhow
+            if self._waker >= 0:
+                os.write(self._waker, b"x")
 
     # --- the thread ----------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         failures = 0
-        while not self._closing.is_set():
-            try:
-                port = open_port(self.url, self._baud, self._wake, self._listed)
-            except PortUnavailable as error:
-                self._port_state(False, str(error))
-                self._closing.wait(BACK_OFF[min(failures, len(BACK_OFF) - 1)])
-                failures += 1
-                continue
-            failures = 0
-            self._port_state(True, "waiting for the board")
-            try:
-                self._serve(port)
-            except PortUnavailable as error:
-                with self._guard:
-                    self._session.link.cut(time.monotonic())
-                    events = self._session.events()
-                for event in events:
-                    self._happened(event)
-                self._port_state(False, str(error))
-                self._closing.wait(BACK_OFF[0])
-            finally:
-                port.close()
+        try:
+            while not self._closing.is_set():
+                try:
+                    port = open_port(self.url, self._baud, self._wake, self._listed)
+                except PortUnavailable as error:
+                    self._port_state(False, str(error))
+                    self._closing.wait(BACK_OFF[min(failures, len(BACK_OFF) - 1)])
+                    failures += 1
+                    continue
+                failures = 0
+                self._port_state(True, "waiting for the board")
+                self._use(port)
+        finally:
+            self._end()
+
+    def _use(self, port: Port) -> None:
+        """Until it goes away, or the bridge is closed."""
+        try:
+            self._serve(port)
+        except PortUnavailable as error:
+            self._cut(str(error))
+        except Exception as error:  # whatever a board has found to say: the next one is served
+            log.exception("%s: the port is opened again", self.url)
+            self._cut(f"it is opened again ({error})")
+        finally:
+            port.close()
+
+    def _cut(self, why: str) -> None:
+        with self._guard:
+            self._session.link.cut(time.monotonic())
+            events = self._session.events()
+        for event in events:
+            self._happened(event)
+        self._port_state(False, why)
+        self._closing.wait(BACK_OFF[0])
+
+    def _end(self) -> None:
+        with self._guard:
+            self._closing.set()
+            self._session.journal.close()
+            os.close(self._wake)
+            os.close(self._waker)
+            self._wake = self._waker = -1
 
     def _serve(self, port: Port) -> None:
-        while not self._closing.is_set():
+        while True:
+            closing = self._closing.is_set()  # before polling: what was told until then is written
             data = port.read()
             now = time.monotonic()
             with self._guard:
@@ -185,12 +212,24 @@ class Bridge:
                 out = self._session.poll(now)
                 events += self._session.events()
                 pause = self._session.link.next(now)
+                trouble = self._session.trouble
             if out:
                 port.write(out)
+            if trouble != self._trouble:
+                self._troubled(trouble)
             for event in events:
                 self._happened(event)
+            if closing:
+                return
             if not events and not data:
                 port.wait(min(pause, 1.0))
+
+    def _troubled(self, trouble: str | None) -> None:
+        self._trouble = trouble
+        if trouble is None:
+            log.info("%s: triggers are accepted again", self.url)
+        else:
+            log.warning("%s: %s", self.url, trouble)
 
     def _happened(self, event: BridgeEvent) -> None:
         if isinstance(event, Up):

@@ -35,7 +35,9 @@ RESEND_FIRST, RESEND_MOST = 0.2, 2.0
 HELLO_FIRST, HELLO_MOST = 0.25, 1.0
 _HELLO_GAP = 0.05
 _REMEMBERED = 2
-_NAME = 24
+_LEAST_PAYLOAD = 32
+_NAME = (17, 24)
+"""Bytes of the name in a HELLO of a host and of a board. A host's fits the smallest board."""
 
 State = Literal["searching", "up", "incompatible"]
 
@@ -94,7 +96,8 @@ class Link:
     ) -> None:
         if not 0 < nonce < 2**32:
             raise ValueError("a nonce is a number from 1 to 2**32 - 1")
-        self.role, self.nonce, self.name = role, nonce, name[:_NAME]
+        self.role, self.nonce = role, nonce
+        self.name = name.encode("utf-8", "replace")[: _NAME[role]].decode("utf-8", "ignore")
         self.max_payload = max_payload
         self.state: State = "searching"
         self.counts = Counts()
@@ -149,6 +152,19 @@ class Link:
             self._queue.append(_Outgoing(kind, fields, payload))
         elif self.state == "up":
             self._frame(kind.number, payload)
+
+    def withdraw(self, name: str, /) -> None:
+        """Forget messages of a kind that the other end has not acknowledged: they have been overtaken."""
+        self._queue = deque(one for one in self._queue if one.kind.name != name)
+        if self._outstanding is not None and self._outstanding.kind.name == name:
+            self._outstanding = None
+
+    def send_latest(self, name: str, /, **fields: Any) -> None:
+        """As ``send``, in place of others of its kind that wait; nothing where the same is under way."""
+        one = self._outstanding
+        if one is None or one.kind.name != name or one.fields != fields:
+            self.withdraw(name)
+            self.send(name, **fields)
 
     def cut(self, now: float) -> None:
         """The line is known to be gone: look for the other end at once when there is one again."""
@@ -296,7 +312,7 @@ class Link:
                 self._events.append(Down("it has started anew"))
             self.state = "searching"
             self._peer.nonce, self._peer.told = said["nonce"], False
-        self._peer.name, self._peer.payload = said["name"][:_NAME], max(said["max_payload"], 32)
+        self._peer.name, self._peer.payload = said["name"][: _NAME[BOARD]], max(said["max_payload"], _LEAST_PAYLOAD)
         if said["peer_nonce"] != self.nonce or not self._peer.told:
             self._say_hello(now)
         if said["peer_nonce"] == self.nonce and self.state != "up":

@@ -73,17 +73,21 @@ def open_port(url: str, baud: int, wake: int, listed: Callable[[], Iterable[Any]
     path = find(url, listed)
     if "://" not in path and not Path(path).exists():
         raise PortUnavailable(f"there is no port {path}; `firmware-bridge ports` lists those there are")
+    exclusive = {} if "://" in path else {"exclusive": True}
+    device = None
     try:
-        exclusive = {} if "://" in path else {"exclusive": True}
         device = serial.serial_for_url(
             path, baudrate=baud, timeout=0, write_timeout=_WRITE_SECONDS, do_not_open=True, **exclusive
         )
         device.open()
-        if exclusive:
+        if exclusive:  # the lock of pyserial stops only those who ask for it, too
             fcntl.ioctl(device.fileno(), termios.TIOCEXCL)
-    except ValueError as error:
-        raise PortUnavailable(f"{url} is no port ({error}); give a device, or usb://VENDOR:PRODUCT") from error
-    except FAILURES as error:
+    except (ValueError, *FAILURES) as error:
+        if device is not None:
+            with suppress(*FAILURES):
+                device.close()
+        if isinstance(error, ValueError):
+            raise PortUnavailable(f"{url} is no port ({error}); give a device, or usb://VENDOR:PRODUCT") from error
         raise PortUnavailable(_why(path, error)) from error
     return Port(device, wake)
 
@@ -115,15 +119,22 @@ def _plugged_in() -> Iterable[Any]:
 
 def _why(path: str, error: Exception) -> str:
     number = getattr(error, "errno", None) or (error.args[0] if error.args and isinstance(error.args[0], int) else None)
-    if number == errno.EACCES or "Permission denied" in str(error):
-        return f"{path} may not be opened; join its group and log in again: sudo usermod -aG {_group(path)} $USER"
+    if number in (errno.EACCES, errno.EPERM) or "Permission denied" in str(error):
+        return f"{path} may not be opened; {_permission(path)}"
     if number in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in str(error):
         return f"{path} is in use by another program; close that one (fuser {path} says which)"
+    if "://" in path:
+        return f"{path} cannot be reached ({error}); check that something listens there"
     return f"{path} cannot be opened ({error}); check its cable"
 
 
-def _group(path: str) -> str:
-    try:
-        return grp.getgrgid(Path(path).stat().st_gid).gr_name
-    except (OSError, KeyError):
-        return "dialout"
+def _permission(path: str) -> str:
+    """What gives this user the port: the group that it belongs to, where that may open it."""
+    group, allowed = "dialout", True
+    with suppress(OSError, KeyError):
+        found = Path(path).stat()
+        allowed = found.st_mode & 0o060 == 0o060 and found.st_gid != 0
+        group = grp.getgrgid(found.st_gid).gr_name
+    if allowed:
+        return f"join its group and log in again: sudo usermod -aG {group} $USER"
+    return f"it belongs to no group that may: sudo chgrp dialout {path} && sudo chmod g+rw {path}, and join dialout"

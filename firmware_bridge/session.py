@@ -9,9 +9,22 @@ from dataclasses import dataclass
 from firmware_bridge.events import Acknowledged, Event, Message, Up
 from firmware_bridge.journal import Accepted, Journal
 from firmware_bridge.link import HOST, RESEND_FIRST, Link
-from firmware_bridge.messages import FAILED, IS_KNOWN, LARGEST_PAYLOAD, NO_CONCEPT, STALE, TAKEN
+from firmware_bridge.messages import (
+    BY_NAME,
+    ERRORS,
+    FAILED,
+    IS_KNOWN,
+    LARGEST_PAYLOAD,
+    NO_CONCEPT,
+    REFUSED,
+    STALE,
+    TAKEN,
+)
 
 MAX_IMAGE = 8 << 20
+MAX_OPEN = 1000
+"""Triggers that may wait for their answer here. A board keeps four; more are those of a board that is broken, or of a
+program that answers none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +71,10 @@ class HostSession:
         self._queued: set[tuple[int, int]] = set()
         self._concepts: tuple[str, ...] = ()
         self._version = 0
+        self._told: tuple[int, tuple[str, ...]] | None = None
         self._images = _Images(self.link)
-        self.failed: OSError | None = None
-        """Why triggers are not accepted at the moment: the journal cannot be written."""
+        self.trouble: str | None = None
+        """Why triggers are not accepted at the moment, and what to do; the board sends them again."""
 
     def answer(
         self,
@@ -75,7 +89,7 @@ class HostSession:
     ) -> bool:
         """Send the answer to a trigger; False when it has one already, or is not known. ``score`` and ``known`` in
         [0, 1]; ``concept``: index in the table, None for none; ``failed``: nobody could look."""
-        if (nonce, id) in self._queued or all(one.key != (nonce, id) for one in self.journal.open):
+        if (nonce, id) in self._queued or (nonce, id) not in self.journal:
             return False
         self._queued.add((nonce, id))
         self.link.send(
@@ -93,8 +107,9 @@ class HostSession:
         """The names that indices in answers mean; sent to every board that comes up. At most 255."""
         names = tuple(names)[:NO_CONCEPT]
         if names != self._concepts:
+            version = zlib.crc32("\0".join(names).encode("utf-8", "replace")) & 0xFFFF
+            self._version = version if version != self._version else version ^ 1
             self._concepts = names
-            self._version = zlib.crc32("\0".join(names).encode()) & 0xFFFF
             if self.link.state == "up":
                 self._send_concepts()
 
@@ -127,37 +142,50 @@ class HostSession:
             self._queued.discard(key)
             try:
                 self.journal.answer(*key)
-            except OSError as error:  # it stays open, and a later host answers it again: the board says "stale" then
-                self.failed = error
+            except OSError as error:  # a later host answers it again, and the board says "stale" then
+                self.trouble = _unwritten(error)
             self._events.append(Answered(*key, stale=event.status == STALE))
         self._events.append(event)
 
     def _send_concepts(self) -> None:
-        room = self.link.payload - 4
+        """Once for each session of a board; over a cut line what it has not taken stays queued."""
+        told = self.link.peer_nonce, self._concepts
+        if self._told == told:
+            return
+        self._told = told
+        self.link.withdraw("CONCEPTS")  # of another table, or too long for this board
+        room = self.link.payload - BY_NAME["CONCEPTS"].least
         for index, name in enumerate(self._concepts):
-            cut = name.encode()[:room].decode("utf-8", "ignore")
+            cut = name.encode("utf-8", "replace")[:room].decode("utf-8", "ignore")
             self.link.send("CONCEPTS", version=self._version, count=len(self._concepts), index=index, name=cut)
 
     def _deliver(self, message: Message) -> int | None:
         if message.name == "TRIGGER":
             return self._trigger(message)
-        image = self._images.take(message)
+        status, image = self._images.take(message)
         if image is not None:
             self._events.append(image)
-        return TAKEN
+        return status
 
     def _trigger(self, message: Message) -> int | None:
         found = message.fields
         accepted = Accepted(message.nonce, found["id"], found["source"], found["time"])
+        if self.journal.waiting >= MAX_OPEN and not self.journal.knows(accepted.key):
+            self.trouble = f"{MAX_OPEN} triggers wait for their answer; nobody answers them"
+            return None  # not acknowledged, so not promised
         try:
             new = self.journal.accept(accepted)
         except OSError as error:
-            self.failed = error
-            return None  # not acknowledged, so not promised
-        self.failed = None
+            self.trouble = _unwritten(error)
+            return None
+        self.trouble = None
         if new:
             self._events.append(Trigger(accepted.nonce, accepted.id, accepted.source, accepted.time))
         return TAKEN
+
+
+def _unwritten(error: OSError) -> str:
+    return f"triggers cannot be written down, so none is accepted ({error.strerror or error}); make room on the disk"
 
 
 class _Images:
@@ -166,43 +194,56 @@ class _Images:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._key: tuple[int, int] | None = None
+        self._refused: tuple[int, int] | None = None
         self._data = bytearray()
         self._size = self._crc = 0
 
-    def take(self, message: Message) -> Image | None:
-        """A picture when its last piece has come."""
+    def take(self, message: Message) -> tuple[int, Image | None]:
+        """ACK's status, and a picture when its last piece has come."""
         if not message.name.startswith("IMAGE_"):
-            return None
+            return TAKEN, None
         fields = message.fields
         key = message.nonce, fields["image"]
         if message.name == "IMAGE_BEGIN":
-            if 0 < fields["size"] <= MAX_IMAGE:
-                self._key, self._size, self._crc = key, fields["size"], fields["crc"]
-                self._data.clear()
-            return None
+            return self._begin(key, fields["size"], fields["crc"]), None
+        if key == self._refused:  # asked for again, it would come without end
+            return REFUSED, None
         if key != self._key:
-            self._link.send("IMAGE_RESUME", image=fields["image"], offset=0)
-            return None
-        if message.name == "IMAGE_CHUNK":
+            self._resume(fields["image"], 0)
+        elif message.name == "IMAGE_CHUNK":
             self._chunk(fields["offset"], fields["data"], fields["image"])
-            return None
-        return self._end(fields["image"])
+        else:
+            return TAKEN, self._end(fields["image"])
+        return TAKEN, None
+
+    def _begin(self, key: tuple[int, int], size: int, crc: int) -> int:
+        self._data.clear()
+        if not 0 < size <= MAX_IMAGE:
+            self._key, self._refused = None, key
+            self._link.send("ERROR", code=ERRORS["too large"], detail=min(0xFFFF, MAX_IMAGE >> 10))
+            return REFUSED
+        self._key, self._refused, self._size, self._crc = key, None, size, crc
+        return TAKEN
+
+    def _resume(self, image: int, offset: int) -> None:
+        self._link.send_latest("IMAGE_RESUME", image=image, offset=offset)
 
     def _chunk(self, offset: int, data: bytes, image: int) -> None:
         here = len(self._data)
-        if offset > here or len(self._data) + len(data) > self._size + here - offset:
-            self._link.send("IMAGE_RESUME", image=image, offset=here)
+        if offset > here or offset + len(data) > self._size:
+            self._resume(image, here)
         elif offset + len(data) > here:
             self._data += data[here - offset :]
 
     def _end(self, image: int) -> Image | None:
         if len(self._data) < self._size:
-            self._link.send("IMAGE_RESUME", image=image, offset=len(self._data))
+            self._resume(image, len(self._data))
             return None
         data = bytes(self._data)
         self._key = None
+        self._data.clear()
         if zlib.crc32(data) != self._crc:
-            self._link.send("IMAGE_RESUME", image=image, offset=0)
+            self._resume(image, 0)
             return None
         return Image(image, data)
 

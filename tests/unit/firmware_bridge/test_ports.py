@@ -1,13 +1,17 @@
 """Ports by URL: found, refused with what to do, and had by one program at a time."""
 
+import grp
 import os
 import pty
-import socket
-import threading
+import termios
 import tty
+from contextlib import suppress
+from fcntl import ioctl
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import serial
 
 from firmware_bridge.ports import PortUnavailable, find, open_port
 
@@ -69,46 +73,70 @@ def test_a_port_is_had_by_one_at_a_time(line, wake):
     port.close()
 
 
-def test_bytes_go_both_ways_and_waiting_ends_when_they_come(line, wake):
-    port = open_port(line[1], 115_200, wake)
-    port.write(b"up")
-    assert os.read(line[0], 10) == b"up"
-    threading.Timer(0.05, os.write, (line[0], b"down")).start()
-    port.wait(10)
-    assert port.read() == b"down"
-    assert port.read() == b""
-    port.close()
-
-
-def test_a_socket_is_a_port_too(wake):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = open_port(f"socket://127.0.0.1:{server.getsockname()[1]}", 115_200, wake)
-        peer, _ = server.accept()
-        peer.sendall(b"down")
-        port.wait(5)
-        assert port.read() == b"down"
-        peer.close()
-        with pytest.raises(PortUnavailable):
-            for _ in range(100):
-                port.wait(0.05)
-                port.read()
-        port.close()
-
-
-def test_a_loop_gives_back_what_it_gets(wake):
-    port = open_port("loop://", 115_200, wake)
-    port.write(b"echo")
-    port.wait(0.1)
-    assert port.read() == b"echo"
-    port.close()
-
-
-def test_a_port_without_permission_names_the_group_to_join(line, wake, monkeypatch):
-    import serial
+def refused(path, wake, monkeypatch):
+    """What is said where the system does not let this user open a port."""
 
     def refuse(_):
         raise serial.SerialException(13, "could not open port: [Errno 13] Permission denied")
 
     monkeypatch.setattr(serial.Serial, "open", refuse)
-    with pytest.raises(PortUnavailable, match="usermod -aG"):
+    with pytest.raises(PortUnavailable) as raised:
+        open_port(str(path), 115_200, wake)
+    return str(raised.value)
+
+
+@pytest.fixture
+def shared(tmp_path):
+    """A file of a group that people are in."""
+    path = tmp_path / "tty"
+    path.touch()
+    if os.getgid() == 0:
+        os.chown(path, -1, 20)
+    path.chmod(0o660)
+    return path
+
+
+def test_a_port_without_permission_names_the_group_to_join(shared, wake, monkeypatch):
+    with suppress(KeyError):
+        name = grp.getgrgid(shared.stat().st_gid).gr_name
+        assert f"sudo usermod -aG {name} $USER" in refused(shared, wake, monkeypatch)
+
+
+def test_no_group_is_named_that_may_not_open_the_port_either(shared, wake, monkeypatch):
+    shared.chmod(0o600)
+    assert "no group that may" in refused(shared, wake, monkeypatch)
+
+
+def test_a_port_that_another_program_took_for_itself_alone_is_busy(line, wake, monkeypatch):
+    """Not even pyserial's lock is asked: the system refuses (root may open it all the same, so it is said for it)."""
+
+    def busy(_):
+        raise serial.SerialException(16, "could not open port: [Errno 16] Device or resource busy")
+
+    monkeypatch.setattr(serial.Serial, "open", busy)
+    with pytest.raises(PortUnavailable, match="fuser"):
         open_port(line[1], 115_200, wake)
+
+
+def test_the_system_keeps_other_programs_out(line, wake, monkeypatch):
+    asked = []
+    monkeypatch.setattr("fcntl.ioctl", lambda file, what, *more: asked.append(what) or ioctl(file, what, *more))
+    open_port(line[1], 115_200, wake).close()
+    assert termios.TIOCEXCL in asked
+
+
+def files():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_port_that_cannot_be_had_alone_is_left_closed(line, wake, monkeypatch):
+    def refuse(file, what, *more):
+        if what == termios.TIOCEXCL:
+            raise OSError(16, "Device or resource busy")
+        return ioctl(file, what, *more)
+
+    before = files()
+    monkeypatch.setattr("fcntl.ioctl", refuse)
+    with pytest.raises(PortUnavailable):
+        open_port(line[1], 115_200, wake)
+    assert files() == before

@@ -14,6 +14,9 @@ Stage = Callable[[str], Progress | None]
 class Book(Protocol):
     """The log, as a meeting sees it."""
 
+    disputed: int
+    """Contradictions between devices that merging has found."""
+
     @property
     def device(self) -> str:
         """Our id in the remote's keys."""

@@ -97,6 +97,12 @@ class Meeting:
         return self.met
 
     def _count(self) -> None:
+        """Take over what was counted elsewhere."""
+        if self._book.disputed:
+            self.met.notes.append(
+                f"{self._book.disputed} times two devices contradict each other; the later word counts, and `edge "
+                "evaluate MODEL` shows them among the suspects"
+            )
         counts, met = self._transfer.counts, self.met
         met.requests, met.failures = counts.requests, counts.failures
         met.bytes_sent, met.bytes_received = counts.sent, counts.received

@@ -231,6 +231,15 @@ def test_a_damaged_picture_of_ours_is_said_and_the_others_go(fleet):
     assert (met.pictures_sent, [source for source, _ in met.refused]) == (1, [one.id])
 
 
+def test_two_that_contradict_each_other_are_said(fleet):
+    field, home = fleet.device("field"), fleet.device("home")
+    field.add(1, red=1)
+    home.add(1, red=0)
+    field.sync()
+    assert any("contradict" in note for note in home.sync().notes)
+    assert home.sync().notes == []
+
+
 # --- choices ---------------------------------------------------------------------------------------------------------
 
 

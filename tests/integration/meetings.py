@@ -175,6 +175,7 @@ def settle(devices: list[Device], rounds: int = 3) -> None:
         for device in devices:
             met = device.sync()
             assert not met.refused, met.refused
+            assert not any("new device" in note for note in met.notes), met.notes
 
 
 def cut_at(folder: Path, number: int, fault: str, counts: Counts) -> bool:

@@ -103,6 +103,55 @@ def test_a_stick_that_lost_power_is_read_and_filled_again(mount, tmp_path, devic
     assert counts.good, counts
 
 
+@pytest.mark.parametrize("how", ["strict", "random"])
+def test_a_power_cut_of_the_card_in_a_meeting_loses_nothing_and_makes_no_new_device(tmp_path, device, monkeypatch, how):
+    able(missing())
+    stick, put, get, cuts = tmp_path / "stick", FolderRemote.put, FolderRemote.get, []
+    stick.mkdir()
+    with Mount(tmp_path / "card") as card:
+        home, field = device("home"), device("card/field")
+        home.add(7, 8, green=1)
+        home.sync()
+
+        def cut(acknowledged):
+            place = tmp_path / f"cut{len(cuts)}"
+            shutil.copytree(stick, place / "stick")
+            left = card.cut(place / "card", None if how == "strict" else len(cuts))
+            cuts.append((place, left / "field", acknowledged))
+
+        def put_and_cut(self, key, data, *, if_absent=False):
+            put(self, key, data, if_absent=if_absent)
+            cut({id: dict(labels) for id, labels in field.said.items()})
+
+        def get_and_cut(self, key, *, start=0, limit=None):
+            cut({id: dict(labels) for id, labels in field.said.items()})
+            return get(self, key, start=start, limit=limit)
+
+        monkeypatch.setattr(FolderRemote, "put", put_and_cut)
+        monkeypatch.setattr(FolderRemote, "get", get_and_cut)
+        for turn in range(2):
+            field.add(2 * turn, 2 * turn + 1, red=turn)
+            field.sync()
+        monkeypatch.undo()
+        field.close()
+    counts = Counts()
+    for place, left, acknowledged in cuts:
+        again = Device(left, str(place / "stick"))
+        shutil.copytree(home.path, place / "home")
+        other = Device(place / "home", str(place / "stick"))
+        for one in (again, other):
+            file = one.path / "sync/remotes.json"
+            file.write_text(file.read_text().replace(str(stick), str(place / "stick")))
+        again.said, other.said = acknowledged, home.said
+        settle([again, other], 2)
+        counts.cuts += 1
+        counts.check([again, other], keys_of(other))
+        again.close()
+        other.close()
+    assert counts.cuts > 15
+    assert counts.good, counts
+
+
 def test_a_full_stick_is_said_and_the_next_sync_finishes(mount, device):
     field, home = device("field"), device("home")
     field.add(*range(8), red=1)

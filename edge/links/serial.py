@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.camera.base import EndOfPictures
-from edge.errors import RemoteUnavailable
+from edge.errors import RemoteUnavailable, StoreUnavailable
 from firmware_bridge.bridge import Bridge, BridgeEvent
 from firmware_bridge.events import Heard
 from firmware_bridge.ports import PortUnavailable, find
@@ -44,10 +44,15 @@ class SerialLink:
         self._number = 0
 
     def start(self) -> None:
-        """Open the port in the background, once; it is tried until it is there."""
+        """Open the port in the background, once; it is tried until it is there. Raises StoreUnavailable where its
+        triggers cannot be written down."""
         with self._guard:
             if self._bridge is None:
-                self._bridge = Bridge(self.url, self._happened, baud=self._baud, journal=self._journal)
+                try:
+                    self._bridge = Bridge(self.url, self._happened, baud=self._baud, journal=self._journal)
+                except OSError as error:
+                    why = error.strerror or error
+                    raise StoreUnavailable(f"the triggers of {self.url} cannot be kept: {why}") from error
                 self._bridge.set_concepts(self._table())
 
     def on_trigger(self, told: Callable[[Asking, int], bool]) -> None:

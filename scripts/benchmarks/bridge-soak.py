@@ -19,26 +19,25 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--triggers", type=int, default=100_000)
     arguments.add_argument("--seed", type=int, default=1)
-    arguments.add_argument("--journal", action="store_true", help="keep the host's journal on the real disk")
     arguments.add_argument("--firmware", action="store_true", help="the board's end is the C code")
     asked = arguments.parse_args()
     print(machine())
     faults = Faults()
     print(
         f"{100 * faults.flipped:g} % of bytes flipped, {100 * faults.dropped:g} % dropped, cuts of up to "
-        f"{faults.cut_most:g} s, restarts of either end"
+        f"{faults.cut_most:g} s, restarts of either end, power lost in {100 * faults.power:g} % of the host's syncs"
     )
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        journal = Path(folder) / "journal" if asked.journal else None
         board = CBoard if asked.firmware else FakeBoard
-        tally = Simulation(asked.seed, faults, journal=journal, board=board).run(asked.triggers)
+        tally = Simulation(asked.seed, faults, journal=Path(folder) / "journal", board=board).run(asked.triggers)
     rows = [(name.replace("_", " "), round(value, 1)) for name, value in vars(tally).items()]
     print_table(("what", "count"), rows)
     print(f"\n{time.perf_counter() - start:.0f} s for {tally.seconds / 3600:.1f} simulated hours")
     verdicts(
         [
             Goal("acknowledged triggers without an answer", tally.lost, 0),
+            Goal("acknowledged triggers a host had forgotten", tally.forgotten, 0),
             Goal("answered twice", tally.twice, 0),
             Goal("wrong answers", tally.wrong, 0),
         ]

@@ -60,7 +60,7 @@ class LogBook:
         """
         if manifest is None:
             return None
-        there = _manifest(manifest)
+        there = read_manifest(manifest)
         if there["device"] == self.device and self._ours(there["segments"], there["digest"]):
             return None
         return self.fork()
@@ -86,9 +86,9 @@ class LogBook:
     def segments(self, manifest: bytes | None) -> Iterator[tuple[str, bytes]]:
         """Our segments that the remote has not, in order: keys and bytes."""
         self._seal()
-        there = 0 if manifest is None else int(_manifest(manifest)["segments"])
+        there = 0 if manifest is None else int(read_manifest(manifest)["segments"])
         for number in range(there + 1, self._count + 1):
-            yield _key(self.device, number), self._segment(number)
+            yield segment_key(self.device, number), self._segment(number)
 
     def manifest(self) -> bytes:
         """Ours, with all of these segments."""
@@ -144,28 +144,26 @@ class LogBook:
 
     def read(self, device: str, manifest: bytes) -> Iterator[str]:
         """Keys of the segments of another device that were not merged yet, in order. Raises BadSegment."""
-        there = _manifest(manifest)
+        there = read_manifest(manifest)
         if there["device"] != device:
             raise BadSegment(f"the manifest of {device[:8]} is another device's; it was left out")
         merged, last = self._store.merged(device)
         if there["segments"] < merged:
-            raise BadSegment(
-                f"device {device[:8]} has fewer segments than were merged before; an old copy was left out"
-            )
+            return  # we met it elsewhere since
         if there["segments"] == merged and there["digest"] != last:
             raise BadSegment(f"device {device[:8]} has another history than before; its copy was left out")
         allowed = self._fleet.check(device, there["segments"])
         for number in range(merged + 1, allowed + 1):
-            yield _key(device, number)
+            yield segment_key(device, number)
         if merged >= allowed < there["segments"]:
             raise BadSegment(f"device {device[:8]} was revoked; what it said since was left out")
 
     def merge(self, device: str, manifest: bytes, key: str, segment: bytes) -> int:
         """Merge one segment; returns how many records were new. Raises BadSegment (not genuine, out of order)."""
-        there = _manifest(manifest)
+        there = read_manifest(manifest)
         head, records = unseal(segment, base64.b64decode(there["public"]))
         merged, last = self._store.merged(device)
-        if head.device != device or key != _key(device, head.number):
+        if head.device != device or key != segment_key(device, head.number):
             raise BadSegment(f"segment {key} is another one than its name says; it was left out")
         if head.number <= merged:
             return 0
@@ -189,7 +187,8 @@ class LogBook:
             raise BadSegment(f"segment {head.number} of {head.device[:8]} is not the one its manifest names")
 
 
-def _key(device: str, number: int) -> str:
+def segment_key(device: str, number: int) -> str:
+    """Where a device's segment is in a remote."""
     return f"edge/1/devices/{device}/segments/{number:012}.seg"
 
 
@@ -197,7 +196,7 @@ def _signed(table: Mapping[str, Any]) -> bytes:
     return b"manifest\n" + json.dumps(table, sort_keys=True).encode()
 
 
-def _manifest(data: bytes) -> dict[str, Any]:
+def read_manifest(data: bytes) -> dict[str, Any]:
     """A manifest, signed by the device it is of. Raises BadSegment."""
     again = "it was left out, ask that device to send it again"
     if len(data) > _MAX_MANIFEST:

@@ -58,10 +58,15 @@ class Book(Protocol):
 
 @dataclass(slots=True)
 class Met:
-    """What a meeting did. ``refused``: (whose, why); ``left``: pictures and bytes that are still to go, each way."""
+    """What a meeting did.
+
+    ``segments_carried``: of others, met elsewhere; ``refused``: (whose, why); ``to_send``, ``to_fetch``: pictures and
+    bytes that are still to go; ``stopped``: the limit that ended it.
+    """
 
     remote: str
     segments_sent: int = 0
+    segments_carried: int = 0
     pictures_sent: int = 0
     records: int = 0
     pictures_fetched: int = 0

@@ -12,21 +12,28 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from edge.errors import Conflict, EdgeError, NotFound, RemoteRefused, RemoteUnavailable, StoreCorrupt, StoreUnavailable
+from edge.errors import (
+    BadSegment,
+    Conflict,
+    EdgeError,
+    NotFound,
+    RemoteRefused,
+    RemoteUnavailable,
+    StoreCorrupt,
+    StoreUnavailable,
+)
 from edge.image import DEFAULT_LIMITS
 from edge.store.shelf import Place, Shelf, Stored
-from edge.sync import pictures, plan
+from edge.sync import index, pictures, plan
+from edge.sync.book import MANIFESTS, read_manifest
 from edge.sync.contract import Book, Met, Stage
 from edge.sync.registry import Known
-from edge.sync.remotes.base import PAGE, PART, Object, checked
+from edge.sync.relay import Relay
+from edge.sync.remotes.base import PAGE, PART, Object
 from edge.sync.state import State
 from edge.sync.transfer import Enough, Transfer
 
-MANIFESTS = "edge/1/manifests/"
-INDEX = "edge/1/manifests/index"
-"""The devices there are, for those who read from a web server that cannot list."""
 _HINT = ".pictures"
-_MAX_INDEX = 1 << 20
 _MOST = 50_000
 _BATCH = 16
 _FEW = 16
@@ -63,6 +70,8 @@ class Meeting:
         self._stage = stage
         self._state = State(store)
         self._news = False
+        self._relay = Relay(store)
+        self._manifests_read: dict[str, bytes] = {}
         self.met = Met(known.name)
 
     def close(self) -> None:
@@ -78,6 +87,7 @@ class Meeting:
             if pull:
                 self._fetch_logs(manifests)
             if push:
+                self._carry_on(manifests)
                 self._send_pictures()
             if pull:
                 self._fetch_pictures(manifests)
@@ -112,7 +122,7 @@ class Meeting:
     def _manifests(self) -> dict[str, Object]:
         """The manifests and hints that are there, by key."""
         if not self._transfer.remote.lists:
-            return self._indexed()
+            return {key: Object(key, 0) for key in index.read(self._transfer, self._book.manifest_key)}
         found: dict[str, Object] = {}
         while page := self._transfer.page(MANIFESTS, after=max(found, default="")):
             found.update((one.key, one) for one in page)
@@ -121,25 +131,6 @@ class Meeting:
             if len(page) < PAGE:
                 break
         return found
-
-    def _indexed(self) -> dict[str, Object]:
-        shown = self._transfer.remote.shown
-        try:
-            devices = json.loads(self._transfer.get(INDEX, limit=_MAX_INDEX))
-            keys = [checked(self._book.manifest_key(one)) for one in devices]
-        except NotFound as error:
-            raise RemoteRefused(f"{shown} has no {INDEX}; let a device push to where it is served from") from error
-        except (ValueError, TypeError) as error:
-            raise RemoteRefused(f"{INDEX} of {shown} is damaged; the next device that pushes there mends it") from error
-        return {key: Object(key, 0) for key in keys}
-
-    def _send_index(self, manifests: dict[str, Object]) -> None:
-        """Replace the index unless the one that is there is as long as it has to be."""
-        keys = {*manifests, self._book.manifest_key(self._book.device)}
-        devices = sorted(key.removeprefix(MANIFESTS)[:-5] for key in keys if key.endswith(".json"))
-        text = json.dumps(devices).encode()
-        if INDEX not in manifests or manifests[INDEX].size != len(text):
-            self._transfer.put(INDEX, text, "replace")
 
     def _send_log(self, manifests: dict[str, Object]) -> None:
         key = self._book.manifest_key(self._book.device)
@@ -160,7 +151,7 @@ class Meeting:
         fresh = self._book.manifest()
         if fresh != manifest:
             self._transfer.put(key, fresh, "replace")
-            self._send_index(manifests)
+            index.write(self._transfer, manifests, [key])
         elif there is not None:
             self._see(there)
 
@@ -189,10 +180,38 @@ class Meeting:
         manifest = self._manifest(key)
         for name in self._book.read(device, manifest):
             segment = self._transfer.get(name, limit=PART + 1)
+            self._relay.keep(device, name, segment[: PART + 1])  # before it counts: then it is never missing
             self.met.records += self._book.merge(device, manifest, name, segment)
+        self._relay.keep_manifest(device, manifest)
+
+    def _carry_on(self, manifests: dict[str, Object]) -> None:
+        """Send on what was met elsewhere: others' segments that this remote has not."""
+        carried = []
+        for device in self._relay.devices():
+            key = self._book.manifest_key(device)
+            there = manifests.get(key)
+            if there is not None and self._is_seen(there) and self._seen_count(key) == self._relay.count(device):
+                continue
+            with suppress(Conflict, BadSegment, NotFound):  # another history: who reads both will say so
+                if self._carry(device, key, None if there is None else self._manifest(key)):
+                    carried.append(key)
+        if carried:
+            index.write(self._transfer, manifests, carried)
+
+    def _carry(self, device: str, key: str, there: bytes | None) -> bool:
+        onward, manifest = self._relay.onward(device, there), self._relay.manifest(device)
+        if onward is None or manifest is None:
+            return False
+        for name, file in onward:
+            self._transfer.put(name, self._relay.read(file), "create")
+            self.met.segments_carried += 1
+        self._transfer.put(key, manifest, "replace")
+        return True
 
     def _manifest(self, key: str) -> bytes:
-        return self._transfer.get(key, limit=PART)
+        if key not in self._manifests_read:
+            self._manifests_read[key] = self._transfer.get(key, limit=PART)
+        return self._manifests_read[key]
 
     def _is_seen(self, there: Object) -> bool:
         return bool(there.stamp) and self._state.stamp(self._known.id, there.key) == there.stamp
@@ -200,6 +219,13 @@ class Meeting:
     def _see(self, there: Object) -> None:
         if there.stamp:
             self._state.seen(self._known.id, there.key, there.stamp)
+            if there.key in self._manifests_read:
+                count = read_manifest(self._manifests_read[there.key])["segments"]
+                self._state.seen(self._known.id, f"{there.key} segments", str(count))
+
+    def _seen_count(self, key: str) -> int:
+        """How many segments a device had on this remote, when its manifest was last read."""
+        return int(self._state.stamp(self._known.id, f"{key} segments") or -1)
 
     # --- pictures ------------------------------------------------------------------------------------------------
 

@@ -138,8 +138,8 @@ def _bars() -> Iterator[Callable[[str], Progress | None]]:
 def document(met: Met) -> dict[str, object]:
     """A meeting as the one JSON document."""
     names = (
-        "remote", "segments_sent", "pictures_sent", "records", "pictures_fetched", "requests", "failures",
-        "bytes_sent", "bytes_received", "stopped", "notes",
+        "remote", "segments_sent", "segments_carried", "pictures_sent", "records", "pictures_fetched", "requests",
+        "failures", "bytes_sent", "bytes_received", "stopped", "notes",
     )  # fmt: skip
     found: dict[str, object] = {name: getattr(met, name) for name in names}
     found["to_send"] = {"pictures": met.to_send[0], "bytes": met.to_send[1]}
@@ -154,7 +154,7 @@ def _lines(met: Met, dry_run: bool) -> Iterator[str]:
         yield f"to send: {_amount(met.to_send)}; to fetch: {_amount(met.to_fetch)}; nothing was done"
         return
     yield (
-        f"{met.remote}: sent {text.plural(met.segments_sent, 'segment')} of the log and "
+        f"{met.remote}: sent {text.plural(met.segments_sent + met.segments_carried, 'segment')} of the log and "
         f"{text.plural(met.pictures_sent, 'picture')}; "
         f"took {text.plural(met.records, 'record')} and {text.plural(met.pictures_fetched, 'picture')} "
         f"({(met.bytes_sent + met.bytes_received) / 1e6:.1f} MB, {text.plural(met.requests, 'request')})"

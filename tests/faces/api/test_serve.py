@@ -19,11 +19,22 @@ from edge.faces.api.keys import Keys
 from edge.faces.api.options import Options
 from edge.faces.api.serve import _listener, check_reach
 
+SETTING = """
+import sys
+from edge.faces.api import serve
+from edge.faces.cli.app import main
+name, value = sys.argv.pop(1).split("=")
+assert hasattr(serve, name)
+setattr(serve, name, int(value))
+main()
+"""
+
 
 @contextmanager
-def serving(store, *options):
-    """The process and the port it listens on."""
-    command = [sys.executable, "-m", "edge.faces.cli", "--store", str(store), "--json", "serve", "--port", "0"]
+def serving(store, *options, setting=None):
+    """The process and the port it listens on; ``setting``: "_IDLE=1", one of its limits made small."""
+    start = ["-m", "edge.faces.cli"] if setting is None else ["-c", SETTING, setting]
+    command = [sys.executable, *start, "--store", str(store), "--json", "serve", "--port", "0"]
     process = subprocess.Popen([*command, "--no-grpc", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         line = process.stdout.readline()
@@ -111,6 +122,59 @@ def test_slow_broken_and_silent_clients_do_not_stop_the_others(store):
         for one in held:
             one.close()
         assert asked(port, "GET", "/v2/inputs")[0] == 200
+
+
+def ended(connection):
+    """Whether the service lets go of a connection on which nothing happens, within half a minute."""
+    connection.settimeout(30)
+    try:
+        return connection.recv(1000) == b""
+    except ConnectionResetError:
+        return True
+
+
+@pytest.mark.parametrize("sent", [b"", b"G", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"])
+def test_who_connects_and_says_nothing_or_too_little_is_let_go(store, sent):
+    with serving(store, setting="_IDLE=1") as (_, port), socket.create_connection(("127.0.0.1", port)) as one:
+        one.sendall(sent)
+        assert ended(one)
+
+
+def test_who_goes_on_asking_keeps_the_connection_and_is_let_go_when_done(store):
+    with serving(store, setting="_IDLE=1") as (_, port):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection.connect()
+        first = connection.sock
+        for _ in range(6):
+            time.sleep(0.3)  # longer than the limit in all, never at once
+            connection.request("GET", "/healthz")
+            assert connection.getresponse().read()
+            assert connection.sock is first
+        assert ended(first)
+        connection.close()
+
+
+def test_connections_beyond_the_limit_are_closed_and_the_others_are_answered(store):
+    with serving(store, setting="_CONNECTIONS=4") as (_, port):
+        held = [http.client.HTTPConnection("127.0.0.1", port, timeout=30) for _ in range(4)]
+        for one in held:
+            one.request("GET", "/healthz")
+            assert one.getresponse().read()
+        with socket.create_connection(("127.0.0.1", port)) as another:
+            assert ended(another)
+        held[0].request("GET", "/healthz")
+        assert held[0].getresponse().status == 200
+        held[0].close()
+        for _ in range(100):  # its place is free as soon as the service has noticed
+            try:
+                assert asked(port, "GET", "/healthz")[0] == 200
+                break
+            except (ConnectionError, http.client.HTTPException):
+                time.sleep(0.05)
+        else:
+            raise AssertionError("the place that became free was never given away")
+        for one in held:
+            one.close()
 
 
 def test_a_body_that_is_too_large_is_refused_with_an_answer_not_a_reset(store):

@@ -101,7 +101,7 @@ MESSAGES = (
             Field("nonce", "u32", "the sender's session: another one after every start"),
             Field("peer_nonce", "u32", "the receiver's, as far as it is known; else 0"),
             Field("max_payload", "u16", "bytes the sender can take"),
-            Field("name", "text", "for people; at most 24 bytes"),
+            Field("name", "text", "for people; at most 24 bytes, of a host 17"),
         ),
     ),
     Kind("ACK", 0x02, "both", False, (Field("status", "u8", "0 taken, 1 stale, 2 unknown type, 3 refused"),)),
@@ -157,7 +157,10 @@ MESSAGES = (
         0x15,
         "both",
         False,
-        (Field("code", "u8", "1 version, 2 unknown type, 3 too large, 4 malformed"), Field("detail", "u16")),
+        (
+            Field("code", "u8", "1 version, 2 unknown type, 3 too large, 4 malformed"),
+            Field("detail", "u16", "1: the highest version spoken; 2, 4: the type; 3: KiB that a picture may have"),
+        ),
     ),
     Kind(
         "IMAGE_BEGIN",

@@ -83,7 +83,8 @@ class Disk:
 
 @dataclass
 class Tally:
-    """What came of the triggers."""
+    """What came of the triggers. Each was acknowledged or not; of those that were, each is answered, lost with its board
+    (which was started anew before it had its answer, and called it stale), or lost, which must not be."""
 
     triggers: int = 0
     acknowledged: int = 0
@@ -296,7 +297,7 @@ class Simulation:
         self._note_results()
         tally = self.tally
         fates = Counter(self.truth.values())
-        tally.acknowledged = fates["acknowledged"]
+        tally.acknowledged = fates["acknowledged"] + fates["died with its board"]
         tally.answered = sum(1 for key in self.truth if self.results[key] == 1)
         tally.lost = sum(1 for key, fate in self.truth.items() if fate == "acknowledged" and not self.results[key])
         tally.lost_with_board = fates["died with its board"]

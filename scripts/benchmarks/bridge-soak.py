@@ -36,7 +36,7 @@ def main() -> None:
     print(f"\n{time.perf_counter() - start:.0f} s for {tally.seconds / 3600:.1f} simulated hours")
     verdicts(
         [
-            Goal("acknowledged triggers without an answer", tally.lost, 0),
+            Goal("acknowledged triggers of a board that lived on, without an answer", tally.lost, 0),
             Goal("acknowledged triggers a host had forgotten", tally.forgotten, 0),
             Goal("answered twice", tally.twice, 0),
             Goal("wrong answers", tally.wrong, 0),

@@ -46,7 +46,7 @@ enum edge_type {
 #define EDGE_HELLO_NONCE 3 /* u32: the sender's session: another one after every start */
 #define EDGE_HELLO_PEER_NONCE 7 /* u32: the receiver's, as far as it is known; else 0 */
 #define EDGE_HELLO_MAX_PAYLOAD 11 /* u16: bytes the sender can take */
-#define EDGE_HELLO_NAME 13 /* text: for people; at most 24 bytes */
+#define EDGE_HELLO_NAME 13 /* text: for people; at most 24 bytes, of a host 17 */
 #define EDGE_SIZEOF_HELLO 13
 #define EDGE_ACK_STATUS 0 /* u8: 0 taken, 1 stale, 2 unknown type, 3 refused */
 #define EDGE_SIZEOF_ACK 1
@@ -77,7 +77,7 @@ enum edge_type {
 #define EDGE_LOG_TEXT 1 /* text */
 #define EDGE_SIZEOF_LOG 1
 #define EDGE_ERROR_CODE 0 /* u8: 1 version, 2 unknown type, 3 too large, 4 malformed */
-#define EDGE_ERROR_DETAIL 1 /* u16 */
+#define EDGE_ERROR_DETAIL 1 /* u16: 1: the highest version spoken; 2, 4: the type; 3: KiB that a picture may have */
 #define EDGE_SIZEOF_ERROR 3
 #define EDGE_IMAGE_BEGIN_IMAGE 0 /* u16: counts the board's pictures */
 #define EDGE_IMAGE_BEGIN_SIZE 2 /* u32: bytes */

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.frame import OVERHEAD, Decoder, Frame, encode
+from firmware_bridge.messages import BY_NAME
 
 VECTORS = json.loads((Path(__file__).parent / "vectors.json").read_text())
 FRAMES = st.builds(
@@ -25,6 +26,22 @@ def test_a_golden_frame_means_what_it_says(vector):
     frame = Frame(vector["type"], vector["flags"], vector["sequence"], vector["link"], bytes.fromhex(vector["payload"]))
     assert encode(frame).hex() == vector["hex"]
     assert list(Decoder(VECTORS["limit"]).feed(bytes.fromhex(vector["hex"]))) == [frame]
+
+
+@pytest.mark.parametrize("vector", [one for one in VECTORS["good"] if "fields" in one], ids=lambda one: one["what"])
+def test_a_golden_message_says_what_it_says(vector):
+    kind, fields = BY_NAME[vector["message"]], dict(vector["fields"])
+    for field in kind.fields:
+        if field.type == "bytes":
+            fields[field.name] = bytes.fromhex(fields[field.name])
+    payload = bytes.fromhex(vector["payload"])
+    assert kind.number == vector["type"]
+    assert kind.unpack(payload) == fields
+    assert payload.startswith(kind.pack(**fields))
+
+
+def test_there_is_a_golden_frame_of_every_message():
+    assert {one["message"] for one in VECTORS["good"] if "message" in one} == set(BY_NAME)
 
 
 @pytest.mark.parametrize("vector", VECTORS["bad"], ids=lambda one: one["what"])

@@ -28,7 +28,8 @@ from edge.types import Finding
 KEEP_REMOVED = timedelta(days=30)
 _MOST_MARKS = 500
 _NEVER_ANNOTATED = " AND ".join(
-    f"NOT EXISTS (SELECT 1 FROM {table} WHERE input = inputs.number)" for table in ("annotations", "cleared", "disputed")
+    f"NOT EXISTS (SELECT 1 FROM {table} WHERE input = inputs.number)"
+    for table in ("annotations", "cleared", "disputed")
 )
 _DISCARDED = (
     "SELECT number, sha256, media_type, size, added_at FROM inputs WHERE source = ? "

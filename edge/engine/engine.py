@@ -221,7 +221,7 @@ class Engine:
         with ThreadPoolExecutor(2, thread_name_prefix="edge-decode") as pool:
             for start in range(0, len(found), _BATCH):
                 try:
-                    stored, failures = self._add_batch(pool, found[start : start + _BATCH], by)
+                    stored, failures = self.add_batch(pool, found[start : start + _BATCH], by)
                 except StoreUnavailable as error:
                     if not inputs:
                         raise
@@ -237,7 +237,7 @@ class Engine:
                     progress(min(start + _BATCH, len(found)), len(found))
         return Added(tuple(inputs), created, tuple(refused))
 
-    def _add_batch(
+    def add_batch(
         self, pool: ThreadPoolExecutor, part: list[Picture], by: str
     ) -> tuple[list[tuple[Input, bool]], list[tuple[str, EdgeError]]]:
         """Load and store some pictures in one transaction: what was stored, and what could not be read."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """One picture to be added: where it came from, and what its folder says about it."""
+    """One picture to be added: where it came from, and what its folder says about it; the rest as in ``NewInput``."""
 
     given: Any
     source: str
     annotations: Mapping[str, int]
+    id: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    said: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)
 
     def data(self) -> bytes:
         """Its encoded bytes. Raises BadImage or NotFound."""
@@ -134,4 +138,7 @@ def loaded(picture: Picture, backbone: Backbone) -> NewInput | tuple[str, EdgeEr
         embedding=backbone.embed(pixels).tobytes(),
         backbone_sha256=backbone.card.sha256,
         annotations=picture.annotations,
+        id=picture.id,
+        metadata=picture.metadata,
+        said=picture.said,
     )

@@ -98,5 +98,10 @@ def concept_of(connection: sqlite3.Connection, name: str, now: str) -> tuple[int
 
 
 def stamp(clock: Callable[[], datetime]) -> str:
-    """The time as it is stored: UTC, so that texts compare as times do."""
-    return clock().astimezone(UTC).isoformat(timespec="microseconds")
+    """The time as it is stored."""
+    return moment(clock())
+
+
+def moment(when: datetime) -> str:
+    """A time as it is stored: UTC, so that texts compare as times do."""
+    return when.astimezone(UTC).isoformat(timespec="microseconds")

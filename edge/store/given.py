@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from edge.errors import InvalidArgument
@@ -13,7 +14,11 @@ from edge.store.names import check_name
 
 @dataclass(frozen=True, slots=True)
 class NewInput:
-    """An image to be stored, already decoded once: ``embedding`` is d int8 bytes under ``backbone_sha256``."""
+    """An image to be stored, already decoded once: ``embedding`` is d int8 bytes under ``backbone_sha256``.
+
+    ``said``: by whom and when, of annotations that were made elsewhere. Such a word changes nothing where the store
+    has one that is as new or newer, and a time that is still to come is now.
+    """
 
     data: bytes
     media_type: str
@@ -25,6 +30,7 @@ class NewInput:
     annotations: Mapping[str, int] = field(default_factory=dict)
     id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    said: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)
 
 
 def checked(one: NewInput) -> str:

@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 from edge.errors import BackboneChanged, InvalidArgument, NotFound
 from edge.store.blobs import Blobs
 from edge.store.browsing import PLACE, Filter
-from edge.store.concepts import FIND, Concepts, concept_of, stamp
+from edge.store.concepts import FIND, Concepts, concept_of, moment, stamp
 from edge.store.database import Database, Row
 from edge.store.failures import parsed, translated
 from edge.store.given import NewInput, check_value, checked, json_of
-from edge.store.said import Said, said_before, say
+from edge.store.said import Said, last_word, said_before, say
 from edge.store.stamps import keep, next_stamp, tick
 from edge.types import UNKNOWN, Annotation, Input
 
@@ -89,7 +89,7 @@ class Inputs(Concepts):
         connection.execute(
             "INSERT OR IGNORE INTO embeddings VALUES (?, ?, ?)", (number, one.backbone_sha256, one.embedding)
         )
-        self._annotate_row(connection, number, one.annotations, by)
+        self._annotate_row(connection, number, one.annotations, by, said=one.said)
         return number, row is None or row[2] is not None
 
     def remove(self, ids: Iterable[str], *, by: str) -> int:
@@ -172,22 +172,29 @@ class Inputs(Concepts):
         by: str,
         *,
         confirm: bool = False,
+        said: Mapping[str, tuple[str, datetime]] | None = None,
     ) -> None:
-        said: set[int] = set()
+        done: set[int] = set()
         for name, value in values.items():
             check_value(value)
             concept, _ = concept_of(connection, name, self._now())
-            if concept in said:
+            if concept in done:
                 raise InvalidArgument(f"{name!r} is another name of a concept that is given too; give it once")
-            said.add(concept)
+            done.add(concept)
+            who, at = by, self._now()
+            if said and name in said:
+                who, at = said[name][0], min(at, moment(said[name][1]))
+                word = last_word(connection, number, concept)
+                if word is not None and word.at >= at:
+                    continue
             before, last = said_before(connection, number, concept)
             after = UNKNOWN if value is None else int(value)
             if before == after and not (confirm and after != UNKNOWN):
                 continue
             given = next_stamp(connection, self._clock(), last)
-            say(connection, Said(number, concept, after, by, self._now(), given, 0, last))
+            say(connection, Said(number, concept, after, who, at, given, 0, last))
             connection.execute("DELETE FROM disputed WHERE input = ? AND concept = ?", (number, concept))
-            self._log(connection, number, concept, before, after, by)
+            self._log(connection, number, concept, before, after, who)
 
     def confirmed(self, ids: Iterable[str]) -> set[tuple[str, str]]:
         """(input id, concept id) of what somebody confirmed of these inputs and nothing has changed since.

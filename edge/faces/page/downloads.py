@@ -14,6 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from edge.engine.interchange.base import Outgoing, Word
+from edge.engine.interchange.csv_table import FILE, HEADER, rows_of
 from edge.errors import NotFound, StoreCorrupt
 from edge.store.browsing import Filter
 from edge.types import Input
@@ -100,11 +102,11 @@ class _Pipe(io.RawIOBase):
 def archive(engine: Engine, wanted: Filter, ids: list[str] | None) -> Iterator[bytes]:
     """A ZIP of pictures (``pictures/<id>.<ext>``) and ``annotations.csv``, made as it is sent; it needs no space.
 
-    ``ids`` None: all that the filter leaves.
+    Unpacked, it is what ``edge export-data --format csv`` gives. ``ids`` None: all that the filter leaves.
     """
     pipe, table = _Pipe(), io.StringIO()
     rows = csv.writer(table)
-    rows.writerow(["picture", "concept", "value", "by", "at", "source", "added_at"])
+    rows.writerow(HEADER)
     names = {one.id: one.name for one in engine.concepts()}
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as out:
         for one in _inputs(engine, wanted, ids):
@@ -113,13 +115,13 @@ def archive(engine: Engine, wanted: Filter, ids: list[str] | None) -> Iterator[b
                 out.writestr(zipfile.ZipInfo(file, _moment(one)), engine.store.shelf.original(one))
             except StoreCorrupt:
                 continue  # the doctor's business; the others are still wanted
-            about = [one.source, one.added_at.isoformat()]
-            for said in one.annotations:
-                rows.writerow([file, names.get(said.concept_id, said.concept_id), said.value, said.by, said.at, *about])
-            if not one.annotations:
-                rows.writerow([file, "", "", "", "", *about])
+            said = (
+                Word(names.get(each.concept_id, each.concept_id), each.value, each.by, each.at)
+                for each in one.annotations
+            )
+            rows.writerows(rows_of(Outgoing(one, file, tuple(said))))
             yield pipe.taken()
-        out.writestr("annotations.csv", table.getvalue().encode("utf-8", "replace"), zipfile.ZIP_DEFLATED)
+        out.writestr(FILE, table.getvalue().encode("utf-8", "replace"), zipfile.ZIP_DEFLATED)
     yield pipe.taken()
 
 

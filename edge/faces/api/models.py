@@ -90,7 +90,7 @@ def _notes(given: Given, id: str) -> dict[str, Any]:
 
 
 def patch(call: Call) -> Answer:
-    """Change names, notes and metadata (overwrite, merge), concepts (overwrite, merge, remove)."""
+    """Change names, notes, metadata and settings (overwrite, merge), concepts (overwrite, merge, remove)."""
     action = requests.text(call.request, "action") or "overwrite"
     if action not in ("overwrite", "merge", "remove"):
         raise Refused(MODEL_REQUEST, f"action {action[:40]!r} cannot be done; use overwrite, merge or remove")
@@ -101,22 +101,25 @@ def patch(call: Call) -> Answer:
         raise Refused(MODEL_REQUEST, "models is missing; give a list of objects with an id")
     wanted = [(existing(call, requests.text(one, "id")), one, _notes(one, "")) for one in given]
     for info, one, notes in wanted:
-        _patch_concepts(call, info, one, action)
+        _patch_output(call, info, one, action)
         if notes and action != "remove":
             call.core.notes.put(info.id, {**call.core.notes.of(info.id), **notes})
     return answer(OK, models=[_shape(call, existing(call, info.id)) for info, _, _ in wanted])
 
 
-def _patch_concepts(call: Call, info: ModelInfo, given: Given, action: str) -> None:
-    wanted = concepts_of(requests.table(given, "output_info", MODEL_ARGUMENT), call.core.options.max_concepts)
-    if not wanted:
-        return
+def _patch_output(call: Call, info: ModelInfo, given: Given, action: str) -> None:
+    """Concepts and settings, from the next training on."""
+    output_info = requests.table(given, "output_info", MODEL_ARGUMENT)
+    wanted, (exclusive, closed) = concepts_of(output_info, call.core.options.max_concepts), settings(output_info)
+    models = call.engine.store.models
     try:
-        if action == "remove":
-            call.engine.store.models.remove_concepts(info.id, wanted)
-        else:
+        if wanted and action == "remove":
+            models.remove_concepts(info.id, wanted)
+        elif wanted:
             kept = () if action == "overwrite" else info.concepts
-            call.engine.store.models.replace_concepts(info.id, (*kept, *wanted))
+            models.replace_concepts(info.id, (*kept, *wanted))
+        if action != "remove":
+            models.set_output(info.id, mutually_exclusive=exclusive, closed_environment=closed)
     except EdgeError as error:
         raise Refused(MODEL_ARGUMENT, str(error)) from error
 

@@ -270,3 +270,24 @@ def test_the_number_of_inputs_a_version_learnt_from_is_exact_beyond_what_is_meas
     found = trained(call, core, "m")
     assert "measured on 4 of 6 pictures" in core.engine.model("m").version("v1").evaluation.notes
     assert found["total_input_count"] == 6
+
+
+@pytest.mark.parametrize("action", ["merge", "overwrite"])
+def test_settings_are_patched_and_what_is_not_named_stays(call, core, action):
+    call("PostModels", models=[{"id": "m", "output_info": outputs("red", "green", closed_environment=True)}])
+    settings = {"output_config": {"concepts_mutually_exclusive": True}}
+    found = call("PatchModels", action=action, models=[{"id": "m", "output_info": settings}]).body["models"][0]
+    assert found["output_info"]["output_config"] == {"concepts_mutually_exclusive": True, "closed_environment": True}
+    call(
+        "PatchModels",
+        action=action,
+        models=[{"id": "m", "output_info": {"output_config": {"closed_environment": False}}}],
+    )
+    info = core.engine.model("m").info
+    assert (info.concepts, info.mutually_exclusive, info.closed_environment) == (("red", "green"), True, False)
+
+
+def test_a_model_of_one_concept_is_not_patched_to_exclude_others(call):
+    call("PostModels", models=[{"id": "m", "output_info": outputs("red")}])
+    settings = {"output_config": {"concepts_mutually_exclusive": True}}
+    assert code(call("PatchModels", action="merge", models=[{"id": "m", "output_info": settings}])) == 21202

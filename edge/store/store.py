@@ -33,7 +33,9 @@ _NEVER_ANNOTATED = " AND ".join(
 )
 _DISCARDED = (
     "SELECT number, sha256, media_type, size, added_at FROM inputs WHERE source = ? "
-    f"AND (device = 0 OR device = (SELECT number FROM devices WHERE id = ?)) AND {_NEVER_ANNOTATED}"
+    # a removal that others may still have to hear of is not forgotten, either
+    "AND (device = 0 OR (device = (SELECT number FROM devices WHERE id = ?) AND removed_stamp = 0)) "
+    f"AND {_NEVER_ANNOTATED}"
 )
 
 

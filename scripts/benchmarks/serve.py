@@ -57,10 +57,12 @@ def main() -> None:
                     "REST": lambda: rest(port, pictures),
                     "gRPC": lambda: grpc(grpc_port, pictures),
                 }
-                goals = measure(kinds, asked.clients, count, len(pictures))
+                goals = measure(pid, kinds, asked.clients, count, len(pictures))
                 soaked = (1000 if asked.quick else 20_000) if asked.soak is None else asked.soak
                 goals += soak(pid, kinds, soaked, len(pictures)) if soaked else []
-    print(f"load after: {os.getloadavg()[0]:.1f}")
+    load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
+    busy_too = "" if load < cores else f": others kept all {cores} cores busy, so the latencies say little"
+    print(f"load after: {load:.1f}{busy_too}")
     verdicts(goals)
 
 
@@ -168,26 +170,33 @@ def run(make: Callable[[], Ask], clients: int, count: int, pictures: int) -> tup
 # --- figures ---------------------------------------------------------------------------------------------------------
 
 
-def measure(kinds: dict[str, Callable[[], Ask]], clients: Sequence[int], count: int, pictures: int) -> list[Goal]:
+def measure(
+    pid: int, kinds: dict[str, Callable[[], Ask]], clients: Sequence[int], count: int, pictures: int
+) -> list[Goal]:
     """Every kind with every number of clients, in turns; the medians of the turns.
 
-    What a kind is above in-process is told by differences within a turn: the machine's load changes between turns.
+    What a kind is above in-process is told by differences within a turn: the machine's load changes between turns. The
+    processors' time of client and service together hardly depends on it.
     """
     rows, above, failed = [], {}, 0
     for at_once in clients:
-        found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in kinds}
+        found: dict[str, list[tuple[float, float, float, float]]] = {name: [] for name in kinds}
         for _ in range(TURNS):
             for name, make in kinds.items():
+                before = busy(pid)
                 times, rate, errors = run(make, at_once, max(count // TURNS, at_once), pictures)
-                found[name].append((rate, float(np.median(times)), float(np.percentile(times, 99))))
+                each = 1e3 * (busy(pid) - before) / (len(times) + at_once)  # each client asks once to warm up
+                found[name].append((rate, float(np.median(times)), float(np.percentile(times, 99)), each))
                 failed += errors
         for name, figures in found.items():
-            rate, median, high = np.median(figures, axis=0)
+            rate, median, high, each = np.median(figures, axis=0)
             more = np.median(np.subtract(figures, found["in-process"]), axis=0)[1]
             above[name, at_once] = float(more)
-            rows.append((str(at_once), name, f"{rate:.0f}", f"{median:.2f}", f"{high:.2f}", f"{more:.2f}"))
+            rows.append(
+                (str(at_once), name, f"{rate:.0f}", f"{median:.2f}", f"{high:.2f}", f"{more:.2f}", f"{each:.2f}")
+            )
     print()
-    print_table(("clients", "over", "a second", "p50 ms", "p99 ms", "p50 above"), rows)
+    print_table(("clients", "over", "a second", "p50 ms", "p99 ms", "p50 above", "CPU ms"), rows)
     print()
     goals = [
         Goal(f"{name} above in-process, p50, one client", above[name, 1], 1.5, "ms")
@@ -210,6 +219,12 @@ def soak(pid: int, kinds: dict[str, Callable[[], Ask]], count: int, pictures: in
         Goal(f"growth over {count} requests", seen[-1] - seen[0], 5, "MB"),
         Goal("errors meanwhile", errors, 0),
     ]
+
+
+def busy(pid: int) -> float:
+    """Seconds that the service and this process have kept processors busy."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return time.process_time() + sum(int(one.read_text().split()[0]) for one in tasks) / 1e9
 
 
 def resident(pid: int) -> float:

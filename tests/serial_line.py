@@ -83,8 +83,8 @@ class Disk:
 
 @dataclass
 class Tally:
-    """What came of the triggers. Each was acknowledged or not; of those that were, each is answered, lost with its board
-    (which was started anew before it had its answer, and called it stale), or lost, which must not be."""
+    """What came of the triggers. Each was acknowledged or not; each that was is answered, lost with its board (started
+    anew before it had its answer, which it called stale), or lost, which must not be."""
 
     triggers: int = 0
     acknowledged: int = 0

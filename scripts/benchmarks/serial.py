@@ -96,8 +96,12 @@ class Chip:
         self.events.put(event)
 
     def _wait(self, kind: type, **fields: object) -> None:
-        while True:
-            event = self.events.get(timeout=20)
+        until = time.monotonic() + 20
+        while True:  # a PING comes back every second, whatever else does not
+            try:
+                event = self.events.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                sys.exit(f"no {kind.__name__} came within 20 s; the bridge is {self.bridge.state!r}")
             if isinstance(event, kind) and all(getattr(event, name) == value for name, value in fields.items()):
                 return
 
@@ -110,7 +114,7 @@ class Chip:
             self._wait(Answered)
             times.append(1e3 * (time.perf_counter() - start))
             self.board.say("pin D2 1")
-            time.sleep(0.01)
+            self.board.rest(0.003)
         return times
 
     def settings(self, count: int) -> list[float]:

@@ -46,6 +46,12 @@ class Board:
         self.say("stats")
         return dict(json.loads(self.expect("STATS ").removeprefix("STATS ")))
 
+    def rest(self, seconds: float) -> None:
+        """Wait, by the simulated chip's own clock: where the machine is busy it stands still, and sees no pin change."""
+        until = self.stats()["cycles"] + 16_000_000 * seconds
+        while self.stats()["cycles"] < until:
+            time.sleep(seconds / 10)
+
     def register(self, address: int) -> int:
         """A byte of the simulated chip's memory."""
         self.say(f"peek {address:#x}")

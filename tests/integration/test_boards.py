@@ -276,5 +276,5 @@ def broken(chip, host):
     chip.say("pin D2 0")
     trigger = host.expect(Trigger)
     chip.say("pin D2 1")
-    time.sleep(0.05)  # longer than contacts bounce
+    chip.rest(0.05)  # longer than contacts bounce
     return trigger

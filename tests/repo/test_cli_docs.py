@@ -153,6 +153,8 @@ def printed(tmp_path_factory, photographs):
         "edge concepts rename": run("concepts", "rename", "stone", "a stone"),
         "edge remove": run("remove", id),
         "edge restore": run("restore", id),
+        "edge export-data": run("export-data", folder / "out", "--format", "csv"),
+        "edge import": run("import", folder / "out"),
         "edge model create": run("model", "create", "m", "--concept", "brick"),
         "edge train": run("train", "m"),
         "edge model list": run("model", "list"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -53,6 +53,11 @@ class Place:
             return [self.file] if any(self.file.match(pattern) for pattern in patterns) else []
         found = {one for pattern in patterns for one in self.root.glob(pattern)}
         return sorted(one for one in found if one.is_file() and not self._strange(one))
+
+    def one(self, recognised: Callable[[Path], bool], *patterns: str) -> list[Path]:
+        """Those of the ``named`` files that are recognised; the only one there is whatever it is, for it to say why."""
+        there = self.named(*patterns)
+        return there if len(there) == 1 else [path for path in there if recognised(path)]
 
     def _strange(self, path: Path) -> bool:
         steps = [self.root / path.relative_to(self.root)]

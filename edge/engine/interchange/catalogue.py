@@ -31,6 +31,8 @@ def format_of(name: str) -> Format:
 def place_of(path: Path) -> Place:
     """What a path means for an import. Raises NotFound, InvalidArgument."""
     try:
+        if (path / "store.sqlite").is_file():
+            raise InvalidArgument(f"{path} is a store; use it with --store, or bring stores together with: edge sync")
         if path.is_dir():
             return Place(path.resolve())
         if path.is_file():

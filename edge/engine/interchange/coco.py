@@ -35,7 +35,7 @@ class Coco:
 
     def entries(self, place: Place, *, positives_only: bool) -> Iterator[Entry | Refused]:  # noqa: ARG002
         """The images of the file."""
-        found = [path for path in place.named(*_PLACES) if place.file is not None or _is_coco(path)]
+        found = place.one(_is_coco, *_PLACES)
         if len(found) != 1:
             there = ", ".join(str(path.relative_to(place.root)) for path in found[:10]) or "none"
             raise InvalidArgument(f"{place.root} must have one COCO file, there are: {there}; give the path of one")

@@ -80,7 +80,7 @@ def _folders(folder: Path) -> list[Path]:
         found = [Path(one.path) for one in os.scandir(folder) if one.is_dir(follow_symlinks=False)]
     except OSError as error:
         raise InvalidArgument(f"{folder} cannot be read ({error.strerror}); check its permissions") from error
-    return sorted(one for one in found if not one.name.startswith("."))
+    return sorted(one for one in found if not one.name.startswith(".") and not (one / "store.sqlite").exists())
 
 
 def _pictures(folder: Path) -> bool:

@@ -11,6 +11,7 @@ from edge.errors import InvalidArgument
 
 _CHUNK = 1 << 16
 _MOST = 4 << 20
+_AFTER = tuple(" \t\r\n,:]}")
 _DECODE = json.JSONDecoder().raw_decode
 
 
@@ -90,7 +91,7 @@ class _Stream:
         while True:
             try:
                 value, end = _DECODE(self._text, self._place)
-                if end < len(self._text) or self._ended:  # else a number might go on
+                if self._ended or self._text[end : end + 1] in _AFTER:  # else a number might go on
                     self._place = end
                     return value
             except json.JSONDecodeError as error:

@@ -35,7 +35,7 @@ class LabelStudio:
 
     def entries(self, place: Place, *, positives_only: bool) -> Iterator[Entry | Refused]:  # noqa: ARG002
         """The pictures of the tasks."""
-        found = [path for path in place.named("*.json") if place.file is not None or _is_tasks(path)]
+        found = place.one(_is_tasks, "*.json")
         if len(found) != 1:
             raise InvalidArgument(f"{place.root} has {len(found)} files of Label Studio tasks; give the path of one")
         for key, task in elements(found[0]):

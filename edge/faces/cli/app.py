@@ -9,6 +9,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ VERBS = {
     "concepts": "concepts",
     "remove": "pictures",
     "restore": "pictures",
+    "import": "interchange",
+    "export-data": "interchange",
     "model": "models",
     "train": "learning",
     "predict": "learning",
@@ -87,7 +90,8 @@ class Verbs(Edge):
         """The verb, from its module; None where there is none of this name."""
         if cmd_name not in VERBS:
             return None
-        command: click.Command = getattr(import_module(f"edge.faces.cli.{VERBS[cmd_name]}"), cmd_name)
+        name = cmd_name.replace("-", "_") + "_" * iskeyword(cmd_name)
+        command: click.Command = getattr(import_module(f"edge.faces.cli.{VERBS[cmd_name]}"), name)
         return command
 
 

@@ -67,13 +67,16 @@ def _say(code: str, kind: str, message: str, as_json: bool, exit_code: int) -> i
     return exit_code
 
 
-def left_out(refused: tuple[tuple[str, str], ...], total: int, *, as_json: bool) -> int:
-    """List files that were refused while the others went in; returns the exit code, 0 when there are none."""
+def left_out(refused: tuple[tuple[str, str], ...], total: int, *, as_json: bool, count: int | None = None) -> int:
+    """List files that were refused while the others went in; returns the exit code, 0 when there are none.
+
+    ``count``: how many there are, where ``refused`` has not all of them.
+    """
     if not refused:
         return DONE
     if not as_json:
         for path, reason in refused:
             where = "" if path in reason else f"{path}: "
             click.echo(safe(f"left out: {where}{reason}"), err=True)
-    message = f"{len(refused)} of {total} files were left out; the others are done"
+    message = f"{len(refused) if count is None else count} of {total} files were left out; the others are done"
     return _say("some_left_out", "invalid", message, as_json, SOME_LEFT_OUT)

@@ -47,7 +47,7 @@ class Board:
         return dict(json.loads(self.expect("STATS ").removeprefix("STATS ")))
 
     def rest(self, seconds: float) -> None:
-        """Wait, by the simulated chip's own clock: where the machine is busy it stands still, and sees no pin change."""
+        """Wait, by the simulated chip's own clock: where the machine is busy it stands still and sees no pin."""
         until = self.stats()["cycles"] + 16_000_000 * seconds
         while self.stats()["cycles"] < until:
             time.sleep(seconds / 10)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from edge import __version__
 from edge.engine.pictures import Picture, loaded
 from edge.errors import BackboneChanged, StoreUnavailable
 from edge.store import NewInput
@@ -27,7 +28,8 @@ _TIDY = 600.0
 
 def watch(engine: Engine, config: WatchConfig, told: Callable[[Event], None] = lambda _: None) -> Watch:
     """Loops of a configuration over an engine, not started yet. Raises InvalidArgument, NotFound."""
-    facts = {"id": platform.node() or "edge", "name": f"Edge Concepts on {platform.node() or 'this device'}"}
+    host = platform.node()
+    facts = {"id": host or "edge", "name": f"Edge Concepts on {host or 'this device'}", "version": __version__}
     return Watch(config, lambda name: model_of(engine, name), Kept(engine), engine.store.path / "watch", facts=facts,
                  told=told)  # fmt: skip
 

@@ -213,12 +213,14 @@ class Bridge:
                 events += self._session.events()
                 pause = self._session.link.next(now)
                 trouble = self._session.trouble
-            if out:
-                port.write(out)
+            try:
+                if out:
+                    port.write(out)
+            finally:  # a trigger that was accepted is told of, even if the cable is pulled out right now
+                for event in events:
+                    self._happened(event)
             if trouble != self._trouble:
                 self._troubled(trouble)
-            for event in events:
-                self._happened(event)
             if closing:
                 return
             if not events and not data:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from firmware_bridge import Answered, Bridge, PortState, Trigger
+from firmware_bridge.ports import Port, PortUnavailable
 from tests.firmware.boards import SocketBoard
 
 
@@ -125,3 +126,20 @@ def test_a_port_that_is_not_there_is_said_once(monkeypatch, caplog):
         until(lambda: "there is no port" in bridge.state)
         time.sleep(0.2)
     assert sum("there is no port" in one.message for one in caplog.records) == 1
+
+
+def test_a_trigger_is_told_of_though_the_cable_is_pulled_while_it_is_acknowledged(board, monkeypatch):
+    events, pulled, write = [], [], Port.write
+
+    def pull(port, data):
+        if bridge._session.journal.waiting and not pulled:
+            pulled.append(data)
+            raise PortUnavailable("pulled out")
+        write(port, data)
+
+    monkeypatch.setattr(Port, "write", pull)
+    with Bridge(board.port, events.append) as bridge:
+        until(lambda: bridge.up)
+        board.board.trigger()
+        until(lambda: of(events, Trigger))
+    assert pulled

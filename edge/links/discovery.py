@@ -52,10 +52,11 @@ def entities(
         },
     }
     for id, name in concepts:
-        found[f"{ROOT}/binary_sensor/{node}/{key(loop)}_{key(id)}/config"] = {
+        one = key(f"{loop}/{id}")  # loop "a" with concept "b_c" is not loop "a_b" with concept "c"
+        found[f"{ROOT}/binary_sensor/{node}/{one}/config"] = {
             **common,
             "name": f"{loop} {name}",
-            "unique_id": f"edge_{node}_{key(loop)}_{key(id)}",
+            "unique_id": f"edge_{node}_{one}",
             "state_topic": f"{base}/concept/{key(id)}",
             "payload_on": "ON",
             "payload_off": "OFF",

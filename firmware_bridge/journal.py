@@ -46,7 +46,7 @@ class Journal:
     def __init__(self, path: Path | None, *, sync: Callable[[int], None] = os.fsync) -> None:
         self._path, self._sync = path, sync
         self._open: OrderedDict[tuple[int, int], Accepted] = OrderedDict()
-        self._answered: OrderedDict[tuple[int, int], None] = OrderedDict()
+        self._answered: OrderedDict[tuple[int, int], Accepted | None] = OrderedDict()
         self._lines = 0
         self._file: int | None = None
         self._lock: int | None = None
@@ -75,23 +75,25 @@ class Journal:
 
     def accept(self, trigger: Accepted) -> bool:
         """Whether it is new; durable when this returns. Raises OSError (the disk is full): then it is not accepted."""
-        if self.knows(trigger.key):
+        if self.knows(trigger):
             return False
         self._append({"accepted": [trigger.nonce, trigger.id, trigger.source, trigger.time]})
         self._open[trigger.key] = trigger
         return True
 
-    def knows(self, key: tuple[int, int]) -> bool:
-        """Whether the trigger (nonce, id) was accepted before."""
-        return key in self._open or key in self._answered
+    def knows(self, trigger: Accepted) -> bool:
+        """Whether it was accepted before. One that was answered comes again with the time it had: another time is that
+        of another trigger, of a board whose counter of starts was erased."""
+        return trigger.key in self._open or self._answered.get(trigger.key, _NEVER) in (trigger, None)
 
     def answer(self, nonce: int, id: int) -> None:
         """Its RESULT was taken, or the board no longer knows the trigger. Raises OSError when that could not be noted:
         a later process hands it out once more, and the board says then that it has its answer."""
-        if self._open.pop((nonce, id), None) is None:
+        one = self._open.pop((nonce, id), None)
+        if one is None:
             return
-        self._close((nonce, id))
-        self._append({"answered": [nonce, id]})
+        self._close((nonce, id), one)
+        self._append(_answered((nonce, id), one))
         if self._path is not None and self._lines > _REWRITE:
             self._rewrite(self._path)
 
@@ -108,8 +110,9 @@ class Journal:
                 os.close(self._file)
             self._file = None
 
-    def _close(self, key: tuple[int, int]) -> None:
-        self._answered[key] = None
+    def _close(self, key: tuple[int, int], one: Accepted | None) -> None:
+        self._answered[key] = one
+        self._answered.move_to_end(key)
         while len(self._answered) > _REMEMBERED:
             self._answered.popitem(last=False)
 
@@ -157,15 +160,15 @@ class Journal:
                     one = Accepted(*map(int, said["accepted"]))
                     self._open[one.key] = one
                 else:
-                    nonce, id = map(int, said["answered"])
+                    nonce, id, *more = map(int, said["answered"])
                     self._open.pop((nonce, id), None)
-                    self._close((nonce, id))
+                    self._close((nonce, id), Accepted(nonce, id, *more) if more else None)
             except (ValueError, TypeError, KeyError):
                 continue
 
     def _rewrite(self, path: Path) -> None:
         """A new file of what is known. On failure the old one stays, and the next append tries again."""
-        lines = [{"answered": list(key)} for key in self._answered]
+        lines = [_answered(key, one) for key, one in self._answered.items()]
         lines += [{"accepted": [one.nonce, one.id, one.source, one.time]} for one in self._open.values()]
         temporary = path.with_suffix(".tmp")
         self._drop_file()
@@ -186,6 +189,13 @@ class Journal:
             self._sync(folder)
         finally:
             os.close(folder)
+
+
+_NEVER = Accepted(0, 0, 0, 0)
+
+
+def _answered(key: tuple[int, int], one: Accepted | None) -> dict[str, list[int]]:
+    return {"answered": [*key, one.source, one.time] if one is not None else list(key)}
 
 
 def _write(file: int, data: bytes) -> None:

@@ -170,7 +170,7 @@ class HostSession:
     def _trigger(self, message: Message) -> int | None:
         found = message.fields
         accepted = Accepted(message.nonce, found["id"], found["source"], found["time"])
-        if self.journal.waiting >= MAX_OPEN and not self.journal.knows(accepted.key):
+        if self.journal.waiting >= MAX_OPEN and not self.journal.knows(accepted):
             self.trouble = f"{MAX_OPEN} triggers wait for their answer; nobody answers them"
             return None  # not acknowledged, so not promised
         try:

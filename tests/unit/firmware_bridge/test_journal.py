@@ -55,6 +55,28 @@ def test_what_was_answered_is_not_new_when_it_comes_again(tmp_path):
     assert not Journal(tmp_path / "j").accept(ONE)
 
 
+def test_another_trigger_with_the_number_of_an_answered_one_is_new(tmp_path):
+    """Of a board that counts its starts in an EEPROM which was erased: its time tells."""
+    journal, other = Journal(tmp_path / "j"), Accepted(ONE.nonce, ONE.id, ONE.source, ONE.time + 1)
+    journal.accept(ONE)
+    journal.answer(7, 1)
+    killed(journal)
+    journal = Journal(tmp_path / "j")
+    assert journal.accept(other)
+    assert not journal.accept(other)
+    journal.answer(7, 1)
+    assert not journal.accept(other)
+
+
+def test_a_journal_that_does_not_say_when_an_answered_trigger_was_is_read(tmp_path):
+    (tmp_path / "j").write_bytes(b'{"answered": [7, 1]}\n{"accepted": [7, 2, 3, 20]}\n')
+    journal = Journal(tmp_path / "j")
+    assert journal.open == [TWO]
+    assert not journal.accept(ONE)
+    journal.close()
+    assert not Journal(tmp_path / "j").accept(ONE)
+
+
 def test_a_torn_last_line_is_left_out(tmp_path):
     journal = Journal(tmp_path / "j")
     journal.accept(ONE)

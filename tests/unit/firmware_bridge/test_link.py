@@ -135,6 +135,20 @@ def test_the_answer_to_a_trigger_of_a_boards_former_life_is_stale():
     assert not pair.board.results
 
 
+def test_a_board_that_has_forgotten_how_often_it_was_started_is_answered():
+    pair = Pair().run()
+    for nonce, now in ((2002, 1), (2003, 2), (2004, 3), (2002, 4)):  # after which it is 2002 once more
+        pair.board = FakeBoard(nonce)
+        pair.run()
+        pair.events.clear()
+        id = pair.board.trigger(time=now)
+        pair.run()
+        assert [one.id for one in pair.of(Trigger)] == [id]
+        pair.host.answer(nonce, id, concept=now)
+        pair.run()
+        assert [one.concept for one in pair.board.results] == [now]
+
+
 def test_a_trigger_is_not_acknowledged_while_it_cannot_be_kept():
     class Full(Journal):
         def accept(self, _):

@@ -214,3 +214,14 @@ def test_closing_does_not_wait_for_one_who_never_answers(started):
         begun = time.monotonic()
         one.close(0.5)
         assert time.monotonic() - begun < 4
+
+
+def test_one_who_comes_and_goes_is_said_once(started, hook, monkeypatch, caplog):
+    monkeypatch.setattr("edge.watch.actions.webhook._BACK_OFF", (0.01,))
+    hook.answers = [503, 200] * 5
+    with caplog.at_level("WARNING", "edge.watch"):
+        one = started(at(hook))
+        for _ in range(5):
+            one.act(event())
+        wait_for(lambda: len(hook.got) == 10)
+    assert caplog.text.count("answers 503") == 1

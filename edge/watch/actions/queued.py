@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
@@ -11,22 +10,22 @@ from typing import Generic, TypeVar
 
 from edge.camera.urls import redacted
 from edge.errors import EdgeError
+from edge.watch.said import Said
 
 T = TypeVar("T")
-log = logging.getLogger("edge.watch")
 
 
 class Worker(Generic[T]):
     """Does jobs one after the other in a thread. When ``most`` wait, the oldest is dropped and counted."""
 
-    def __init__(self, name: str, work: Callable[[T], None], most: int) -> None:
+    def __init__(self, name: str, loop: str, work: Callable[[T], None], most: int) -> None:
         self._name, self._work, self._most = name, work, most
+        self._said = Said(loop, time.monotonic)
         self._waiting: deque[T] = deque()
         self._changed = threading.Condition()
         self._closing = False
         self._busy = False
         self.dropped = 0
-        self.failed: str | None = None
         self._thread = threading.Thread(target=self._run, name=f"edge-{name}", daemon=True)
         self._thread.start()
 
@@ -57,21 +56,12 @@ class Worker(Generic[T]):
                 job, self._busy = self._waiting.popleft(), True
             try:
                 self._work(job)
-                self._say(None)
+                self._said.works(self._name)
             except (EdgeError, OSError) as error:
-                self._say(redacted(str(error)))
-            except Exception as error:  # a bug in one job must not stop the next
-                log.exception("%s: unexpected", self._name)
-                self._say(f"unexpected {type(error).__name__}")
+                self._said.failed(self._name, redacted(str(error)))
+            except Exception as error:  # noqa: BLE001 a bug in one job must not stop the next
+                self._said.failed(self._name, f"unexpected {type(error).__name__}", error=error)
             finally:
                 with self._changed:
                     self._busy = False
                     self._changed.notify_all()
-
-    def _say(self, failed: str | None) -> None:
-        """Once, until it is another failure or over."""
-        if failed is not None and failed != self.failed:
-            log.warning("%s: %s", self._name, failed)
-        elif failed is None and self.failed is not None:
-            log.info("%s works again", self._name)
-        self.failed = failed

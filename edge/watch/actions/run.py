@@ -14,13 +14,13 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import Any
 
 from edge.camera.base import Picture
 from edge.errors import InvalidArgument, StoreUnavailable
 from edge.watch.actions.pictures import whole
 from edge.watch.actions.queued import Worker
 from edge.watch.base import Change, Event
+from edge.watch.context import Context
 from edge.watch.specs import Spec
 
 _SECONDS = 30.0
@@ -44,7 +44,8 @@ class ExecAction:
 
     name = "exec"
 
-    def __init__(self, spec: Spec, context: Any = None) -> None:  # noqa: ARG002
+    def __init__(self, spec: Spec, context: Context) -> None:
+        self._loop = context.loop
         try:
             self._words = shlex.split(spec.rest)
         except ValueError as error:
@@ -66,7 +67,7 @@ class ExecAction:
     def start(self) -> None:
         """Begin to work."""
         self._closing.clear()
-        self._worker = Worker("exec", self._run, _WAITING_PICTURES if self._shows else _WAITING)
+        self._worker = Worker("exec", self._loop, self._run, _WAITING_PICTURES if self._shows else _WAITING)
 
     def act(self, event: Event) -> bool:
         """Queue a run for each change."""

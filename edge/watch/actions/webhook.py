@@ -21,9 +21,9 @@ from edge.errors import BadImage, InvalidArgument, RemoteUnavailable, StoreUnava
 from edge.store.files import make_folder, write_durably
 from edge.watch.actions import worth_saying
 from edge.watch.actions.pictures import small
-from edge.watch.actions.queued import log
 from edge.watch.base import Event
 from edge.watch.context import Context
+from edge.watch.said import Said
 from edge.watch.specs import Spec
 
 _MOST = 1000
@@ -62,6 +62,7 @@ class WebhookAction:
         self._thread: threading.Thread | None = None
         self._number = 0
         self._dropping = False
+        self._said = Said(context.loop, time.monotonic)
         self.dropped = 0
         self.failed: str | None = None
 
@@ -154,7 +155,7 @@ class WebhookAction:
             return None
         self.dropped += over
         if over and not self._dropping:
-            log.warning("webhook: too many events wait for %s; the oldest are dropped", self._shown)
+            self._said.failed("webhook's queue", f"too many events wait for {self._shown}; the oldest are dropped")
         self._dropping = bool(over) or len(waiting) > _MOST // 2
         return waiting[over] if over < len(waiting) else None
 
@@ -184,11 +185,11 @@ class WebhookAction:
 
     def _say(self, failed: str | None) -> None:
         """Once, until it is another failure or over."""
-        if failed is not None and failed != self.failed:
-            log.warning("webhook: %s", failed)
-        elif failed is None and self.failed is not None:
-            log.info("webhook: %s works again", self._shown)
         self.failed = failed
+        if failed is None:
+            self._said.works("webhook")
+        else:
+            self._said.failed("webhook", failed)
 
     def _post(self, data: bytes, key: str) -> int:
         """The status of the answer. A redirect is followed if it asks for the same POST of the same host."""

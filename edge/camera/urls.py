@@ -14,6 +14,7 @@ _SECRET = re.compile(r"(?i)(pass(word)?|pwd|token|secret|key|auth)")
 _USERINFO = re.compile(
     r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)(?P<user>[^/?#\s@:]*)(:[^/?#\s]*|:(?!\d{1,5}(?:[/?#\s]|$))\S*)?@"
 )
+_WITH_PORTS = ("http", "https", "rtsp", "rtsps")
 _QUERY = re.compile(r"(?P<name>[?&;][^=&#\s]*)=(?P<value>[^&#\s]*)")
 
 
@@ -69,8 +70,12 @@ def parse(text: str) -> CameraUrl:
     try:
         parts: SplitResult = urlsplit(text)
         host = parts.netloc
-    except ValueError as error:
-        raise InvalidArgument(f"{redacted(text)} is no URL ({error})") from error
+        if parts.scheme.lower() in _WITH_PORTS:
+            _ = parts.port
+    except ValueError:  # without its words, which may have a part of the password in them
+        raise InvalidArgument(
+            f"{redacted(text)} is no URL; in a user or password write %2F for /, %3A for :, %40 for @ and %3F for ?"
+        ) from None
     path = unquote(parts.path)
     if parts.scheme in ("file", "folder") and host:  # file://clip.mp4 is what people write
         path, host = unquote(host) + path, ""

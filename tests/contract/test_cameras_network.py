@@ -12,7 +12,7 @@ from edge.camera.catalogue import open_source
 from edge.camera.fake import encoded, scene
 from edge.camera.newest import Camera
 from edge.camera.urls import redacted
-from edge.errors import CameraUnavailable
+from edge.errors import CameraUnavailable, InvalidArgument
 from tests.rtsp_server import RtspServer
 from tests.web_camera import WebCameras
 
@@ -98,6 +98,14 @@ def test_a_password_with_a_slash_in_it_is_not_shown_either():
     assert redacted("rtsp://me:s3/cr?et@10.0.0.7/1 and more") == "rtsp://me:***@10.0.0.7/1 and more"
     assert redacted("http://host:8080/a@b?x=1") == "http://host:8080/a@b?x=1"
     assert redacted("mqtt://me:a@b@host:1883") == "mqtt://me:***@host:1883"
+
+
+@pytest.mark.parametrize("url", ["http://me:s3/cret@host/", "rtsp://me:s3/cret@host/", "http://me:s3\u2100cret@host/"])
+def test_a_password_that_should_have_been_escaped_is_refused_without_being_shown(url):
+    with pytest.raises(InvalidArgument, match="%2F") as raised:
+        Camera(url)
+    assert "s3" not in str(raised.value)
+    assert raised.value.__cause__ is None
 
 
 def test_rtsp_is_asked_for_over_tcp_with_its_password_and_gives_rgb(capfd):

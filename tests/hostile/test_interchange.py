@@ -16,6 +16,8 @@ from edge.engine.interchange import import_data
 from edge.engine.interchange.catalogue import FORMATS, format_of, place_of
 from edge.engine.interchange.json_stream import elements
 from edge.errors import EdgeError, InvalidArgument, NotFound
+from edge.sync.device import Identity
+from edge.sync.segments import seal, unseal
 
 FILES = {"coco": "labels.json", "label-studio": "tasks.json", "csv": "labels.csv", "huggingface": "metadata.jsonl"}
 WITH_FILE = sorted(FILES)
@@ -144,10 +146,26 @@ def test_one_id_for_two_pictures_refuses_the_second_and_keeps_the_rest(engine, s
 
 
 @pytest.mark.parametrize("format", WITH_FILE)
-@pytest.mark.parametrize("more", [{"id": "a/b"}, {"id": "x" * 300}, {"metadata": {"a": "x" * 70_000}}])
+@pytest.mark.parametrize(
+    "more", [{"id": "a/b"}, {"id": "x" * 300}, {"metadata": {"a": "x" * 70_000}}, {"metadata": {"a": "ü" * 20_000}}]
+)
 def test_facts_that_cannot_be_are_refused(engine, secret, format, more):
     done = import_data(engine, described(secret.parent / "given", format, "good.png", **more), format)
     assert (done.pictures, done.refused_count) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "at", ["0001-01-02T00:00:00", "0001-01-01T00:00:00+14:00", "2025-03-01", "9999-12-31T23:59:59Z"]
+)
+def test_what_was_imported_can_be_sealed_for_other_devices(engine, secret, at):
+    facts = {"id": "grün", "source": "x\n" * 500, "metadata": {"a": "ü" * 10_000}}
+    said = [{"concept": "cat", "value": 1, "by": "b" * 128, "at": at}]
+    import_data(engine, described(secret.parent / "given", "coco", "good.png", said=said, **facts))
+    identity = Identity.of(engine.store.path)
+    with engine.store.writing() as connection:
+        records = list(engine.store.sealing(identity.id).records(connection))
+    _, read = unseal(seal(identity, 1, "", records), identity.public)
+    assert {one["kind"] for one in read} == {"input", "said", "concept"}
 
 
 def test_people_and_times_that_are_none_are_left_out(engine, secret):

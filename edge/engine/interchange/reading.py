@@ -164,12 +164,12 @@ def metadata_of(value: Any) -> Mapping[str, Any]:
         return {}
     try:
         text = value if isinstance(value, str) else json.dumps(value, allow_nan=False)
-        found = json.loads(text) if len(text) <= _METADATA else None
+        found = json.loads(text) if len(text) <= 2 * _METADATA else None
+        if isinstance(found, dict) and len(json.dumps(found, allow_nan=False)) <= _METADATA:  # as it is stored
+            return found
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise Unusable(f"its metadata is no JSON object of at most {_METADATA >> 10} KiB")
-    return found
+        pass
+    raise Unusable(f"its metadata is no JSON object of at most {_METADATA >> 10} KiB")
 
 
 # --- lines -----------------------------------------------------------------------------------------------------------

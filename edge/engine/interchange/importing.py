@@ -78,7 +78,10 @@ def import_data(
     place = place_of(Path(path))
     name = format or guess(place)
     chosen = format_of(name)
-    total = sum(1 for _ in chosen.entries(place, positives_only=positives_only))  # all of it reads, before the first
+    total = 0
+    for total, _ in enumerate(chosen.entries(place, positives_only=positives_only), 1):  # all reads, before the first
+        if progress and total % 1000 == 0:
+            progress(0, total)
     if not total:
         raise InvalidArgument(f"{path} names no pictures; give another folder, or another --format")
     tally, done = _Tally(), 0

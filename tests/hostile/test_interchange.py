@@ -361,3 +361,37 @@ def test_a_store_on_a_full_disk_says_how_far_it_came(tmp_path, blob, monkeypatch
         pytest.raises(StoreUnavailable, match="16 of 20 pictures are stored"),
     ):
         import_data(engine, tmp_path, "imagefolder")
+
+
+@pytest.mark.parametrize("format", WITH_FILE)
+def test_a_folder_of_pictures_that_is_a_link_leads_nowhere(engine, secret, format):
+    folder = secret.parent / "given"
+    (folder / ("pictures" if format == "csv" else "images")).symlink_to(secret.parent)
+    name = "images/secret.png" if format == "huggingface" else "secret.png"
+    done = import_data(engine, described(folder, format, name, "good.png"), format)
+    assert (done.pictures, done.refused_count) == (1, 1)
+    assert "links are not followed" in done.refused[0][1]
+
+
+def test_an_image_of_very_many_categories_is_cut_short_and_left_out(secret):
+    from edge.engine.interchange.base import Refused
+    from edge.engine.interchange.coco import _Labels
+    from edge.engine.interchange.reading import MOST_WORDS
+
+    labels = [{"image_id": 1, "category_id": number} for number in range(5000)]
+    categories = [{"id": number, "name": f"c{number}"} for number in range(5000)]
+    found = {"images": [{"id": 1, "file_name": "good.png"}], "annotations": labels, "categories": categories}
+    path = secret.parent / "given" / "labels.json"
+    path.write_text(json.dumps(found))
+    assert len(_Labels(path).of(1)) == MOST_WORDS + 1  # each is compared with those before
+    (one,) = format_of("coco").entries(place_of(path), positives_only=False)
+    assert isinstance(one, Refused)
+    assert "more than 1000 concepts" in one.reason
+
+
+def test_a_concept_that_is_called_as_the_table_beside_the_folders_is_refused(engine, blob, tmp_path):
+    from edge.engine.interchange import export_data
+
+    engine.add(blob("red", 1), concepts="Edge-Annotations.csv")
+    with pytest.raises(InvalidArgument, match="--format csv"):
+        export_data(engine, tmp_path / "out", "imagefolder")

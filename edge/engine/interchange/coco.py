@@ -15,7 +15,7 @@ from typing import Any
 
 from edge.engine.interchange.base import Entry, Outgoing, Place, Refused, Word
 from edge.engine.interchange.json_stream import elements
-from edge.engine.interchange.reading import Unusable, entry, picture
+from edge.engine.interchange.reading import MOST_WORDS, Unusable, entry, picture
 from edge.engine.interchange.writing import JsonList, facts, names, opened
 from edge.errors import InvalidArgument
 
@@ -139,7 +139,7 @@ class _Labels:
             raise InvalidArgument(f"{self._path} has an annotation without image_id and category_id; mend it")
         number = self._numbers.setdefault(category, len(self._numbers))
         labels = self._of.setdefault(image, array("l"))
-        if number not in labels:
+        if len(labels) <= MOST_WORDS and number not in labels:  # one more than an image may have says that it has
             labels.append(number)
             self._count += 1
         if self._count > _MOST_LABELS or len(self._numbers) > _MOST_CATEGORIES:

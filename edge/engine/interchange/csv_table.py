@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
@@ -34,6 +35,7 @@ _PICTURE = ("picture", "file_name", "filename", "file", "path", "image", "image_
 _CONCEPT = ("concept", "class", "label", "category")
 _CONCEPTS = ("concepts", "labels", "tags", "classes")
 _OTHERS = ("value", "by", "at", "source", "added_at", "id", "metadata", "split", "set")
+_KNOWN = frozenset((*_PICTURE, *_CONCEPT, *_CONCEPTS, *_OTHERS))
 _VALUES = {"1": 1, "0": 0, "1.0": 1, "0.0": 0, "true": 1, "false": 0}
 _MOST_ROWS = 10_000
 """Of one picture."""
@@ -98,7 +100,7 @@ def read(path: Path, root: Path) -> Iterator[Entry | Refused]:
     with _table(path) as (header, rows):
         columns = _Columns.of(header, path)
         if not columns.concepts:
-            columns = columns.wide(header, rows)
+            columns = columns.wide(header, rows, path)
     with _table(path) as (_, rows):
         for name, group in groupby(rows, key=lambda row: row[columns.picture]):
             try:
@@ -123,12 +125,31 @@ class _Columns:
         several = [name for name in _CONCEPTS if name in header]
         return cls(pictures[0], one[:1] or several[:1], kind="one" if one else "several")
 
-    def wide(self, header: Sequence[str], rows: Iterable[Row]) -> _Columns:
-        """Every other column that holds nothing but values is a concept."""
+    def wide(self, header: Sequence[str], rows: Iterable[Row], path: Path) -> _Columns:
+        """Every other column that holds nothing but values is a concept. Raises InvalidArgument.
+
+        A column that holds mostly values is one with a slip of the pen in it: leaving it out would lose its labels.
+        """
         names = [name for name in header if name and name not in (*_PICTURE, *_OTHERS)]
-        for row in rows:
-            names = [name for name in names if row[name].strip().lower() in ("", *_VALUES)]
-        return _Columns(self.picture, names, kind="wide")
+        good, strange = Counter[str](), Counter[str]()
+        first: dict[str, str] = {}
+        for number, row in enumerate(rows, 2):
+            for name in names:
+                cell = row[name].strip().lower()
+                if cell in _VALUES:
+                    good[name] += 1
+                elif cell:
+                    strange[name] += 1
+                    first.setdefault(name, f"row {number} of {path} has {cell[:20]!r} in the column {name!r}")
+        for name in names:
+            if good[name] > strange[name] > 0:
+                raise InvalidArgument(f"{first[name]}; write 1, 0 or nothing there, or take the column out")
+        concepts = [name for name in names if not strange[name]]
+        if names and not concepts:
+            raise InvalidArgument(
+                f"{path} has no column of concepts; call it concept, or make a column per concept with 1, 0 or nothing"
+            )
+        return _Columns(self.picture, concepts, kind="wide")
 
     def words(self, row: Row) -> Iterator[Word]:
         """What a row says. Raises Unusable."""
@@ -177,10 +198,15 @@ def _table(path: Path) -> Iterator[tuple[list[str], Iterator[Row]]]:
             text = lines(file, path)
             first = next(text, "")
             between = max(",;\t", key=first.count)
-            header = [name.strip().lower() for name in next(csv.reader([first], delimiter=between), [])]
+            header = [_heading(name.strip()) for name in next(csv.reader([first], delimiter=between), [])]
             yield header, _rows(csv.reader(text, delimiter=between, strict=True), header, path)
     except OSError as error:
         raise InvalidArgument(f"{path} cannot be read ({error.strerror}); check its permissions") from error
+
+
+def _heading(name: str) -> str:
+    """Headings that mean something are found in any case; others may be concepts, which are what they are."""
+    return name.lower() if name.lower() in _KNOWN else name
 
 
 def _rows(reader: Iterable[list[str]], header: Sequence[str], path: Path) -> Iterator[Row]:

@@ -60,7 +60,7 @@ class ImageFolder(csv_table.CsvTable):
                 f"a picture shows {shown[0]!r} and {shown[1]!r}, which a folder per concept cannot say; use --format "
                 "csv, or take concepts of which a picture shows one with --concept"
             )
-        if shown and (shown[0].startswith(".") or len(os.fsencode(shown[0])) > 200):
+        if shown and (shown[0].startswith(".") or shown[0].casefold() == FILE or len(os.fsencode(shown[0])) > 200):
             raise InvalidArgument(f"{shown[0]!r} cannot name a folder that others read; use --format csv")
         return shown[0] if shown else None
 

@@ -45,8 +45,8 @@ def picture(root: Path, name: Any, *folders: str) -> Path:
     steps = [part for part in parts if part not in ("", ".")]
     if not steps:
         raise Unusable("it has no file name")
-    for folder in ("", *folders):
-        found = _below(root / folder, steps)
+    for folder in ((), *((one,) for one in folders)):
+        found = _below(root, [*folder, *steps])
         if found is not None:
             return found
     raise Unusable("there is no such file")

@@ -25,6 +25,12 @@ def test_the_documents_of_both(answer, taught):
     assert back == {"format": "csv", "pictures": 20, "created": 0, "annotations": 20, "refused": []}
 
 
+def test_a_models_data(answer, edge, taught):
+    edge("annotate", answer("inputs", "--limit", "1")["inputs"][0]["id"], "--concept", "wet")
+    out = answer("export-data", taught / "out", "--format", "coco", "--model", "warm")
+    assert (out["pictures"], out["annotations"]) == (20, 20)
+
+
 def test_what_is_left_out_is_listed_and_the_exit_code_says_so(edge, taught):
     done = edge("export-data", taught / "out", "--format", "imagefolder")
     assert done.exit_code == 2
@@ -47,6 +53,8 @@ def test_what_is_left_out_is_listed_and_the_exit_code_says_so(edge, taught):
         (["export-data", "out"], 2),
         (["export-data", "a/b/out", "--format", "csv"], 2),
         (["export-data", "out", "--format", "csv", "--concept", "purple"], 3),
+        (["export-data", "out", "--format", "csv", "--model", "cold"], 3),
+        (["export-data", "out", "--format", "csv", "--model", "warm", "--concept", "red"], 2),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_its_exit_code(edge, taught, monkeypatch, arguments, code):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,19 +46,21 @@ def export_data(
     format: str,
     *,
     concepts: Iterable[str] = (),
+    model: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Exported:
     """Copy the pictures of a store and what is said of them into a new folder, in a format of others.
 
-    ``concepts``: only these, and only pictures of which something is said about one of them. All of it or nothing: the
-    folder appears when it is complete, and is durable then. Memory does not grow with the pictures' bytes.
+    ``concepts``: only these, and only pictures of which something is said about one of them; ``model``: its concepts.
+    All of it or nothing: the folder appears when it is complete, and is durable then. Memory does not grow with the
+    pictures' bytes.
 
     Raises InvalidArgument (no such format, no place for a folder, something the format cannot say), Conflict (there is
-    something in the folder), NotFound (no such concept), StoreUnavailable (the disk is full).
+    something in the folder), NotFound (no such concept or model), StoreUnavailable (the disk is full).
     """
     chosen = format_of(format)
     place = _free(Path(folder))
-    wanted = {engine.store.inputs.concept_id(name) for name in check_names(concepts, "concept")}
+    wanted = _wanted(engine, check_names(concepts, "concept"), model)
     names = {one.id: one.name for one in engine.concepts() if not wanted or one.id in wanted}
     ids, left_out = _planned(engine, chosen, names, all_inputs=not wanted)
     if not ids:
@@ -76,7 +79,7 @@ def export_data(
             if below is not None:
                 suffix = engine.store.inputs.blob_path(one.sha256, one.media_type).suffix
                 outgoing = Outgoing(one, f"{below}/{_file_name(one, suffix, taken)}", words)
-                (temporary / below).mkdir(exist_ok=True)
+                _make(temporary, below)
                 (temporary / outgoing.path).write_bytes(data)
                 writer.add(outgoing)
                 pictures, annotations = pictures + 1, annotations + len(words)
@@ -86,6 +89,15 @@ def export_data(
         if not pictures:
             raise InvalidArgument(_nothing(left_out))
     return Exported(place, format, pictures, annotations, tuple(left_out))
+
+
+def _wanted(engine: Engine, concepts: Sequence[str], model: str | None) -> set[str]:
+    """The ids of the concepts that go; none where all do. Raises NotFound, InvalidArgument."""
+    if model is None:
+        return {engine.store.inputs.concept_id(name) for name in concepts}
+    if concepts:
+        raise InvalidArgument(f"model {model!r} has its own concepts; give the model or the concepts")
+    return set(engine.store.models.get(model).concepts)
 
 
 def _planned(
@@ -168,6 +180,16 @@ def _free(folder: Path) -> Path:
     return place
 
 
+def _make(folder: Path, below: str) -> None:
+    """A folder for pictures. Raises InvalidArgument where the disk takes no such name: sticks refuse : and ?."""
+    try:
+        (folder / below).mkdir(exist_ok=True)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENAMETOOLONG, errno.EILSEQ):
+            raise
+        raise InvalidArgument(f"{below!r} cannot name a folder on this disk; use --format csv") from error
+
+
 @contextmanager
 def _appearing(place: Path) -> Iterator[Path]:
     """A folder beside the place, which takes the place when the block ends well and goes away when it does not."""
@@ -179,8 +201,18 @@ def _appearing(place: Path) -> Iterator[Path]:
     try:
         yield temporary
         os.sync()  # ten thousand files at once, rather than one after the other
-        temporary.rename(place)  # an empty folder is replaced
+        _rename(temporary, place)
         sync_folders([place.parent])
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def _rename(temporary: Path, place: Path) -> None:
+    """An empty folder is replaced. Raises Conflict when somebody has put something there meanwhile."""
+    try:
+        temporary.rename(place)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise
+        raise Conflict(f"something came into {place} meanwhile; choose a new folder") from error

@@ -57,8 +57,9 @@ def _imported(done: Imported) -> Iterator[str]:
 @click.option(
     "--concept", "concepts", multiple=True, metavar="NAME", help="Only this one, and its pictures (repeatable)."
 )
+@click.option("--model", metavar="NAME", help="Only this model's concepts, and their pictures.")
 @pass_session
-def export_data(session: Session, folder: Path, format: str, concepts: tuple[str, ...]) -> int:
+def export_data(session: Session, folder: Path, format: str, concepts: tuple[str, ...], model: str | None) -> int:
     """Copy pictures and labels into a new folder, for other programs.
 
     FOLDER appears when it is complete. The store stays as it is.
@@ -66,7 +67,7 @@ def export_data(session: Session, folder: Path, format: str, concepts: tuple[str
     from edge.engine.interchange import export_data as export
 
     with session.open() as engine, progress("exporting") as show:
-        done = export(engine, folder, format, concepts=concepts, progress=show)
+        done = export(engine, folder, format, concepts=concepts, model=model, progress=show)
     left_out = [{"source": id, "reason": reason} for id, reason in done.left_out]
     counts = {"pictures": done.pictures, "annotations": done.annotations}
     session.show({"folder": done.folder, "format": done.format, **counts, "left_out": left_out}, _exported(done))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -191,3 +192,47 @@ def test_models_learn_from_what_was_imported(rich, other, tmp_path):
     model = other.create_model("m", "unripe")
     counts = {one.id: (one.positives, one.negatives) for one in model.train().evaluation.concepts}
     assert counts["unripe"] == (2, 2)
+
+
+def test_only_a_models_concepts_and_their_pictures(engine, other, blob, tmp_path):
+    engine.add(blob("red", 1), concepts=["ripe", "wet"])
+    engine.add(blob("red", 2), not_concepts="ripe")
+    engine.add(blob("red", 3), concepts="wet")
+    engine.create_model("m", ["ripe", "never said"])
+    engine.rename_concept("ripe", "ready")
+    done = export_data(engine, tmp_path / "out", "coco", model="m")
+    import_data(other, tmp_path / "out")
+    assert (done.pictures, done.annotations) == (2, 2)
+    assert {name for one in said(other).values() for name in one[3]} == {"ready"}
+
+
+def test_a_model_that_is_not_there_or_one_beside_concepts_is_refused(rich, tmp_path):
+    with pytest.raises(NotFound, match="no model"):
+        export_data(rich, tmp_path / "out", "csv", model="m")
+    with pytest.raises(InvalidArgument, match="the model or the concepts"):
+        export_data(rich, tmp_path / "out", "csv", model="m", concepts=["unripe"])
+
+
+def test_what_came_into_the_folder_meanwhile_stays_and_nothing_is_left_beside_it(rich, tmp_path):
+    def meanwhile(*_):
+        (tmp_path / "out").mkdir(exist_ok=True)
+        (tmp_path / "out" / "mine").write_text("x")
+
+    with pytest.raises(Conflict, match="choose a new folder"):
+        export_data(rich, tmp_path / "out", "csv", progress=meanwhile)
+    assert [one.name for one in (tmp_path / "out").iterdir()] == ["mine"]
+    assert not list(tmp_path.glob(".tmp-*"))
+
+
+def test_a_disk_that_takes_no_such_folder_says_which_format_does(rich, tmp_path, monkeypatch):
+    real = Path.mkdir
+
+    def fussy(self, *given, **more):
+        if '"' in self.name:
+            raise OSError(22, "Invalid argument", str(self))  # what a stick says
+        real(self, *given, **more)
+
+    monkeypatch.setattr(Path, "mkdir", fussy)
+    with pytest.raises(InvalidArgument, match="--format csv"):
+        export_data(rich, tmp_path / "out", "imagefolder")
+    assert not (tmp_path / "out").exists()

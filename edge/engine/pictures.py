@@ -29,6 +29,7 @@ class Picture:
     id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     said: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)
+    called: str | None = None  # in a list of what cannot be read, where that is not its source
 
     def data(self) -> bytes:
         """Its encoded bytes. Raises BadImage or NotFound."""
@@ -123,12 +124,12 @@ def labels_of(concepts: str | Iterable[str], not_concepts: str | Iterable[str]) 
 
 
 def loaded(picture: Picture, backbone: Backbone) -> NewInput | tuple[str, EdgeError]:
-    """A picture with its embedding, ready to be stored; or its source and why it cannot be."""
+    """A picture with its embedding, ready to be stored; or what it is called and why it cannot be."""
     try:
         data = picture.data()
         facts, pixels = decode(data, backbone.card.preprocessing)
     except (BadImage, NotFound, InvalidArgument) as error:
-        return picture.source, error
+        return picture.called or picture.source, error
     return NewInput(
         data=data,
         media_type=facts.media_type,

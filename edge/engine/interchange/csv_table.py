@@ -178,8 +178,11 @@ def _entry(root: Path, name: str, rows: Iterable[Row], columns: _Columns) -> Ent
             raise Unusable(f"it has more than {_MOST_ROWS} rows")
         for word in columns.words(row):
             before = words.setdefault(word.concept, word)
-            if before.value != word.value:
+            if before.value == word.value:
+                continue
+            if before.at is None or word.at is None:
                 raise Unusable(f"it is said to show {word.concept!r} and not to show it; leave one of them")
+            words[word.concept] = word if word.at > before.at else before
     facts = first or {}
     return Entry(
         picture(root, name, "pictures", "images"),

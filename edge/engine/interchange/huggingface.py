@@ -1,7 +1,8 @@
 """The ``imagefolder`` layout of Hugging Face ``datasets``, with ``metadata.jsonl``: a line per picture.
 
 ``concepts`` are what a picture shows and ``not_concepts`` what it does not; ``said`` has who and when. All lines have
-the same columns, because ``datasets`` wants one type per column. Reading also takes ``label`` or ``labels``, texts.
+the same columns, because ``datasets`` wants one type per column. Reading also takes ``label`` or ``labels``, texts, and
+``metadata.csv`` instead, as ``datasets`` does.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from edge.engine.interchange import csv_table
 from edge.engine.interchange.base import Entry, Outgoing, Place, Refused, Word
 from edge.engine.interchange.reading import Unusable, entry, lines, picture
 from edge.engine.interchange.writing import facts, names
 from edge.errors import InvalidArgument
 
 FILE = "metadata.jsonl"
+_PLACES = (FILE, f"*/{FILE}", "metadata.csv", "*/metadata.csv")
 
 
 class HuggingFace:
@@ -24,17 +27,17 @@ class HuggingFace:
 
     def recognises(self, place: Place) -> bool:
         """By its file."""
-        return bool(place.named(FILE, f"*/{FILE}"))
+        return bool(place.named(*_PLACES))
 
     def entries(self, place: Place, *, positives_only: bool) -> Iterator[Entry | Refused]:  # noqa: ARG002
         """The pictures of the lines."""
-        found = place.named(FILE, f"*/{FILE}")
+        found = place.named(*_PLACES)
         if not found:
             raise InvalidArgument(
                 f"there is no {FILE} in {place.root}; with a folder per concept: --format imagefolder"
             )
         for path in found:
-            yield from _read(path)
+            yield from csv_table.read(path, path.parent) if path.suffix == ".csv" else _read(path)
 
     def folder(self, words: Sequence[Word]) -> str | None:  # noqa: ARG002
         """All go to one."""

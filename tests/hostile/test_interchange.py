@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -395,3 +396,20 @@ def test_a_concept_that_is_called_as_the_table_beside_the_folders_is_refused(eng
     engine.add(blob("red", 1), concepts="Edge-Annotations.csv")
     with pytest.raises(InvalidArgument, match="--format csv"):
         export_data(engine, tmp_path / "out", "imagefolder")
+
+
+def test_names_of_any_bytes_are_listed_as_text(engine, secret):
+    folder = secret.parent / "given" / "cat"
+    folder.mkdir()
+    Path(os.fsdecode(os.fsencode(folder) + b"/\xff.png")).symlink_to(secret)
+    described(secret.parent / "given", "huggingface", "good.png", "\ud800.png")
+    for format in ("imagefolder", "huggingface"):
+        ((source, _),) = import_data(engine, secret.parent / "given", format).refused
+        assert source.encode().endswith(b"?.png")
+
+
+def test_labels_of_more_images_than_a_card_holds_are_refused(secret, monkeypatch):
+    monkeypatch.setattr("edge.engine.interchange.coco.MOST", 2)
+    folder = described(secret.parent / "given", "coco", "good.png", "good.png", "good.png")
+    with pytest.raises(InvalidArgument, match="split it"):
+        list(format_of("coco").entries(place_of(folder), positives_only=False))

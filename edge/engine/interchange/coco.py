@@ -16,6 +16,7 @@ from typing import Any
 from edge.engine.interchange.base import Entry, Outgoing, Place, Refused, Word
 from edge.engine.interchange.json_stream import elements
 from edge.engine.interchange.reading import MOST_WORDS, Unusable, entry, picture
+from edge.engine.interchange.repeated import MOST
 from edge.engine.interchange.writing import JsonList, facts, names, opened
 from edge.errors import InvalidArgument
 
@@ -142,8 +143,8 @@ class _Labels:
         if len(labels) <= MOST_WORDS and number not in labels:  # one more than an image may have says that it has
             labels.append(number)
             self._count += 1
-        if self._count > _MOST_LABELS or len(self._numbers) > _MOST_CATEGORIES:
-            raise InvalidArgument(f"{self._path} has more than {_MOST_LABELS} labels; split it")
+        if self._count > _MOST_LABELS or len(self._numbers) > _MOST_CATEGORIES or len(self._of) > MOST:
+            raise InvalidArgument(f"{self._path} has labels of more than {MOST} images, or too many of them; split it")
 
 
 def _read(path: Path) -> Iterator[Entry | Refused]:

@@ -59,7 +59,7 @@ def export_data(
     something in the folder), NotFound (no such concept or model), StoreUnavailable (the disk is full).
     """
     chosen = format_of(format)
-    place = _free(Path(folder))
+    place = _free(Path(folder), engine.store.path)
     wanted = _wanted(engine, check_names(concepts, "concept"), model)
     names = {one.id: one.name for one in engine.concepts() if not wanted or one.id in wanted}
     ids, left_out = _planned(engine, chosen, names, all_inputs=not wanted)
@@ -160,7 +160,7 @@ def _file_name(one: Input, suffix: str, taken: set[str]) -> str:
 # --- the folder ------------------------------------------------------------------------------------------------------
 
 
-def _free(folder: Path) -> Path:
+def _free(folder: Path, store: Path) -> Path:
     """A place where a new folder can appear. Raises InvalidArgument, Conflict."""
     if "\0" in str(folder):
         raise InvalidArgument(f"{str(folder)!r} cannot be a folder; choose another")
@@ -175,6 +175,8 @@ def _free(folder: Path) -> Path:
                 raise Conflict(f"there is something in {folder}; choose a new folder, or an empty one")
         elif not place.parent.is_dir():
             raise InvalidArgument(f"there is no folder {place.parent}; make it first, or choose another")
+        if place.resolve().is_relative_to(store.resolve()):
+            raise InvalidArgument(f"{folder} is inside the store; choose a folder elsewhere")
     except OSError as error:
         raise InvalidArgument(f"{folder} cannot be used ({error.strerror}); choose another folder") from error
     return place

@@ -54,7 +54,7 @@ class _Tally:
     def refuse(self, source: str, reason: str) -> None:
         self.refused_count += 1
         if len(self.refused) < _MOST_REFUSED:
-            self.refused.append((source, reason))
+            self.refused.append((source.encode("utf-8", "replace").decode(), reason))  # names are any bytes
 
 
 def import_data(

@@ -93,7 +93,7 @@ def test_an_empty_folder_is_used_and_a_full_one_refused(rich, tmp_path):
         export_data(rich, tmp_path / "empty", "csv")
 
 
-@pytest.mark.parametrize("place", ["no/such/place", "file", "/", "link", "a\0b"])
+@pytest.mark.parametrize("place", ["no/such/place", "file", "/", "link", "a\0b", "store/out"])
 def test_a_place_where_no_folder_can_be_made_is_refused(rich, tmp_path, place):
     (tmp_path / "file").write_text("x")
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")

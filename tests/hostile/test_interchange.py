@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -413,3 +415,21 @@ def test_labels_of_more_images_than_a_card_holds_are_refused(secret, monkeypatch
     folder = described(secret.parent / "given", "coco", "good.png", "good.png", "good.png")
     with pytest.raises(InvalidArgument, match="split it"):
         list(format_of("coco").entries(place_of(folder), positives_only=False))
+
+
+@pytest.mark.parametrize("format", WITH_FILE)
+def test_reading_keeps_little_of_each_picture(secret, format):
+    folder = secret.parent / "given"
+    shutil.copy(folder / "good.png", folder / "other.png")
+
+    def most(count):
+        described(folder, format, *["good.png", "other.png"] * (count // 2), source="camera://gate/" + "x" * 500)
+        tracemalloc.start()
+        try:
+            assert sum(1 for _ in format_of(format).entries(place_of(folder), positives_only=False)) == count
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    few, many = 1000, 5000  # the file of few is larger than what is read at once
+    assert (most(many) - most(few)) / (many - few) < (400 if format == "coco" else 100)

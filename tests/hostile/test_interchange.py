@@ -10,51 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 import edge
 from edge.engine.interchange import import_data
-from edge.engine.interchange.catalogue import FORMATS, format_of, place_of
-from edge.engine.interchange.json_stream import elements
-from edge.errors import EdgeError, InvalidArgument, NotFound
+from edge.engine.interchange.catalogue import format_of, place_of
+from edge.errors import InvalidArgument
 from edge.sync.device import Identity
 from edge.sync.segments import seal, unseal
-
-FILES = {"coco": "labels.json", "label-studio": "tasks.json", "csv": "labels.csv", "huggingface": "metadata.jsonl"}
-WITH_FILE = sorted(FILES)
-
-
-@pytest.fixture
-def secret(tmp_path, blob):
-    """A picture outside the folder, and inside it one good picture, good.png."""
-    (tmp_path / "given").mkdir()
-    Image.fromarray(blob("red", 1)).save(tmp_path / "secret.png")
-    Image.fromarray(blob("green", 1)).save(tmp_path / "given" / "good.png")
-    return tmp_path / "secret.png"
-
-
-def described(folder, format, *names, concept="cat", **more):
-    """A folder's file in a format, naming these pictures."""
-    if format == "coco":
-        images = [{"id": number, "file_name": name, "edge": more} for number, name in enumerate(names)]
-        labels = [{"image_id": number, "category_id": 1} for number in range(len(names))]
-        content = json.dumps({"images": images, "annotations": labels, "categories": [{"id": 1, "name": concept}]})
-    elif format == "label-studio":
-        result = [{"type": "choices", "from_name": "c", "value": {"choices": [concept]}}]
-        content = json.dumps(
-            [{"data": {"image": one, "edge": more}, "annotations": [{"result": result}]} for one in names]
-        )
-    elif format == "csv":
-        extra = [json.dumps(value) if isinstance(value, dict) else str(value) for value in more.values()]
-        lines = [["picture", "concept", *more], *([name, concept, *extra] for name in names)]
-        content = "".join(",".join('"' + cell.replace('"', '""') + '"' for cell in line) + "\r\n" for line in lines)
-    else:
-        content = "".join(json.dumps({"file_name": name, "concepts": [concept], **more}) + "\n" for name in names)
-    (folder / FILES[format]).write_text(content, encoding="utf-8")
-    return folder
-
+from tests.interchanged import WITH_FILE, described
 
 # --- names that lead elsewhere ---------------------------------------------------------------------------------------
 
@@ -209,138 +173,6 @@ def test_a_picture_that_is_none_is_left_out_and_a_bomb_is_not_decoded(engine, se
         file.truncate(100 << 20)
     done = import_data(engine, described(folder, "csv", "text.png", "bomb.png", "huge.png", "good.png"))
     assert (done.pictures, done.refused_count) == (1, 3)
-
-
-# --- files that are none ---------------------------------------------------------------------------------------------
-
-BROKEN = {
-    "coco": [
-        "{",
-        "[]x",
-        "nothing",
-        '{"images": [{"id": 1}',
-        '{"images": [1], "annotations": [], "categories": []}',
-        '{"images": [], "annotations": [{}], "categories": []}',
-        '{"images": [], "annotations": [], "categories": [{"id": [1], "name": "a"}]}',
-        '{"images": [], "annotations": [], "categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]}',
-        "[" * 100_000,
-        '{"images": [' + "9" * 10_000 + "]}",
-        '{"images" 1}',
-        '{"images": [1,]}',
-    ],
-    "label-studio": ["{}", '[{"data": 1}]', "[1, 2]", '[{"data": {}}', '{"data": {"image": "x"}}'],
-    "csv": [
-        "",
-        "a,b\n1,2\n",
-        "picture,picture\n1,2\n",
-        "picture,concept\n1\n",
-        'picture,concept\n"1,2\n',
-        "picture\n" + "x" * (5 << 20),
-    ],
-    "huggingface": ["{", "[]\n", "1\n", "\n{}{}\n", "[" * 100_000, "x" * (5 << 20)],
-}
-
-
-@pytest.mark.parametrize(("format", "text"), [(format, text) for format in WITH_FILE for text in BROKEN[format]])
-def test_a_file_that_is_none_is_refused_before_anything_is_stored(engine, secret, format, text):
-    (secret.parent / "given" / FILES[format]).write_text(text)
-    with pytest.raises(InvalidArgument) as raised:
-        import_data(engine, secret.parent / "given", format)
-    assert len(str(raised.value)) > 30
-    assert engine.inputs() == []
-
-
-@pytest.mark.parametrize("format", WITH_FILE)
-def test_a_file_that_is_no_text_is_refused(engine, secret, format):
-    (secret.parent / "given" / FILES[format]).write_bytes(b"\xff\xfe" * 1000)
-    with pytest.raises(InvalidArgument, match=r"UTF-8|no JSON"):
-        import_data(engine, secret.parent / "given", format)
-
-
-@pytest.mark.parametrize("format", WITH_FILE)
-def test_a_file_that_breaks_off_in_the_middle_stores_nothing(engine, secret, format):
-    folder = described(secret.parent / "given", format, *["good.png"] * 50)
-    whole = (folder / FILES[format]).read_text()
-    (folder / FILES[format]).write_text(whole[: -len(whole) // 3 * 1] if format != "csv" else whole[:-9])
-    with pytest.raises(InvalidArgument):
-        import_data(engine, folder, format)
-    assert engine.inputs() == []
-
-
-@pytest.mark.parametrize("format", sorted(FORMATS))
-def test_a_place_that_is_not_there_and_an_empty_one_are_refused(engine, tmp_path, format):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(NotFound):
-        import_data(engine, tmp_path / "nowhere", format)
-    with pytest.raises(InvalidArgument):
-        import_data(engine, tmp_path / "empty", format)
-
-
-@given(st.binary(max_size=300) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace")))
-@settings(max_examples=150)
-def test_no_bytes_make_a_reader_fail_in_its_own_way(tmp_path_factory, data):
-    folder = tmp_path_factory.mktemp("any")
-    for format in WITH_FILE:
-        path = folder / FILES[format]
-        path.write_bytes(data)
-        try:
-            assert all(one for one in format_of(format).entries(place_of(path), positives_only=False))
-        except EdgeError as error:
-            assert len(str(error)) > 20
-
-
-WORDS = (
-    *("images", "annotations", "categories", "id", "file_name", "image_id", "category_id", "name", "neg_category_ids"),
-    *("data", "image", "result", "type", "value", "choices", "completed_by", "updated_at", "was_cancelled"),
-    *("concepts", "label", "edge", "said", "metadata", "concept", "by", "at", "source"),
-)
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["good.png", "choices", "c"]),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(WORDS),
-            inner,
-            max_size=6,
-        )
-    ),
-    max_leaves=25,
-)
-
-
-@given(JSON, st.sampled_from(["coco", "label-studio", "huggingface"]))
-@settings(max_examples=300)
-def test_no_json_of_the_right_words_makes_a_reader_fail_in_its_own_way(tmp_path_factory, value, format):
-    path = tmp_path_factory.mktemp("json") / FILES[format]
-    path.write_text(json.dumps(value))
-    try:
-        assert all(one for one in format_of(format).entries(place_of(path), positives_only=False))
-    except EdgeError as error:
-        assert len(str(error)) > 20
-
-
-@given(JSON.filter(lambda value: isinstance(value, dict | list)), st.integers(0, 3))
-@settings(max_examples=200)
-def test_a_stream_gives_what_the_whole_file_holds(tmp_path_factory, value, indent):
-    path = tmp_path_factory.mktemp("stream") / "x.json"
-    path.write_text(json.dumps(value, indent=indent or None))
-    found: dict[str, object] = {}
-    listed = [one for _, one in elements(path)] if isinstance(value, list) else None
-    if listed is not None:
-        assert listed == value
-        return
-    for key, one in elements(path):
-        if isinstance(value[key], list):
-            found.setdefault(key, []).append(one)
-        else:
-            found[key] = one
-    assert found == {key: one for key, one in value.items() if one != []}
-
-
-def test_numbers_at_the_edge_of_a_piece_are_read_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr("edge.engine.interchange.json_stream._CHUNK", 1)
-    (tmp_path / "x.json").write_text('{"images": [12345, -1.5e10, true, "a\\"b"], "id": 987}')
-    assert [one for _, one in elements(tmp_path / "x.json")] == [12345, -1.5e10, True, 'a"b', 987]
 
 
 def test_a_store_on_a_full_disk_says_how_far_it_came(tmp_path, blob, monkeypatch):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import signal
 import sys
@@ -198,6 +197,8 @@ class _Shown:
 @contextmanager
 def _logged() -> Iterator[None]:
     """What loops, cameras and links have to say, on standard error: once each, with what to do."""
+    import logging
+
     handler = logging.StreamHandler()
     above = "\r\033[K" if sys.stderr.isatty() else ""  # the status line is written anew
     handler.setFormatter(logging.Formatter(f"{above}%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))

@@ -20,6 +20,7 @@ from obstore import exceptions
 
 from edge.errors import Conflict, EdgeError, NotFound, RemoteRefused, RemoteUnavailable
 from edge.sync.remotes.base import PAGE, Object, checked, in_folder
+from edge.sync.remotes.loop import Loop
 
 T = TypeVar("T")
 _SECONDS = 30.0
@@ -47,7 +48,7 @@ class ObjectStoreRemote:
         self.seconds = seconds
         self.longest = math.inf
         self._store = store
-        self._runner = asyncio.Runner()
+        self._loop = Loop()
         self._process = os.getpid()
         self._ranges = True
 
@@ -79,7 +80,7 @@ class ObjectStoreRemote:
     def close(self) -> None:
         """Give the event loop back."""
         if self._process == os.getpid():
-            self._runner.close()
+            self._loop.close()
 
     async def _read(self, key: str, start: int, limit: int | None) -> bytes:
         """Read as a stream that is left once there is enough: an object may be larger than it should be."""
@@ -120,7 +121,7 @@ class ObjectStoreRemote:
             return await asyncio.wait_for(_awaited(request), limit)
 
         try:
-            return self._runner.run(limited())
+            return self._loop.run(limited())
         except EdgeError:
             raise
         except TimeoutError as error:

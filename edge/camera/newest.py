@@ -86,16 +86,22 @@ class Camera:
         with self._changed:
             return self._newest
 
-    def look(self, timeout: float | None = None) -> Capture | None:
-        """As ``peek``, but the first capture is waited for; None where none comes."""
+    def look(self, timeout: float | None = None, *, after: int = 0) -> Capture | None:
+        """As ``peek``, but a capture whose number is above ``after`` is waited for; None where none comes."""
         with self._changed:
-            self._changed.wait_for(lambda: self._newest is not None or self._over(), timeout)
-            return self._newest
+            self._changed.wait_for(lambda: self._has(after) or self._over(), timeout)
+            return self._newest if self._has(after) else None
 
     def fresh(self, after: int) -> bool:
         """Whether there is a capture whose number is above ``after``."""
         with self._changed:
             return self._has(after)
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody works through the pictures, and was told of them with ``listen``."""
+        with self._changed:
+            return bool(self._listeners)
 
     def listen(self, told: Callable[[], None]) -> None:
         """Call ``told`` for every new capture, and at the end, from the camera's thread; it returns at once."""

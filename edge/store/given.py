@@ -33,6 +33,10 @@ class NewInput:
     said: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)
 
 
+MOST_METADATA, MOST_SOURCE, MOST_BY = 65_536, 4096, 256
+"""Characters of each: other devices take no more, and what they do not take could never be synchronised."""
+
+
 def checked(one: NewInput) -> str:
     """Refuse what a row would refuse before any byte is written; returns the metadata as text."""
     if one.id is not None:
@@ -40,14 +44,36 @@ def checked(one: NewInput) -> str:
     for name, value in one.annotations.items():
         check_name(name, "concept")
         check_value(value)
+    for who, _ in one.said.values():
+        check_by(who)
+    check_text(one.source, MOST_SOURCE, "the source of an input")
     return json_of(one.metadata, one.source)
 
 
+def check_by(by: str) -> None:
+    """Raises InvalidArgument for what cannot be who says something."""
+    check_text(by, MOST_BY, "the name of who annotates")
+
+
+def check_text(text: str, most: int, what: str) -> None:
+    """Raises InvalidArgument for what is too long, or what no encoding of text holds."""
+    if len(text) > most:
+        raise InvalidArgument(f"{what} has more than {most} characters; give a shorter one")
+    if not text.isascii() and any("\ud800" <= one <= "\udfff" for one in text):
+        raise InvalidArgument(f"{what} has bytes that are no text ({text[:80]!a}); give it another name")
+
+
 def json_of(metadata: Mapping[str, Any], what: str) -> str:
+    """Metadata as text. Raises InvalidArgument (no JSON, more than 64 KiB of it)."""
     try:
-        return json.dumps(dict(metadata), allow_nan=False)
-    except (TypeError, ValueError) as error:
+        text = json.dumps(dict(metadata), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidArgument(f"the metadata of {what} is no JSON ({error}); give texts and numbers") from error
+    if len(text) > MOST_METADATA:
+        raise InvalidArgument(
+            f"the metadata of {what} is longer than {MOST_METADATA >> 10} KiB; keep only what names the picture there"
+        )
+    return text
 
 
 def check_value(value: int | None) -> None:

@@ -16,7 +16,7 @@ from edge.store.browsing import PLACE, Filter
 from edge.store.concepts import FIND, Concepts, concept_of, moment, stamp
 from edge.store.database import Database, Row
 from edge.store.failures import parsed, translated
-from edge.store.given import NewInput, check_value, checked, json_of
+from edge.store.given import NewInput, check_by, check_value, checked, json_of
 from edge.store.said import Said, last_word, said_before, say
 from edge.store.stamps import keep, next_stamp, tick
 from edge.types import UNKNOWN, Annotation, Input
@@ -151,7 +151,7 @@ class Inputs(Concepts):
         return [found[number] for number in numbers]
 
     def set_metadata(self, id: str, metadata: Mapping[str, Any]) -> Input:
-        """Replace an input's metadata. Raises NotFound, InvalidArgument (no JSON)."""
+        """Replace an input's metadata. Raises NotFound, InvalidArgument (no JSON, more than 64 KiB of it)."""
         text = json_of(metadata, f"input {id}")
         with self._database.write() as connection:
             number = self._resolve(id)
@@ -174,6 +174,7 @@ class Inputs(Concepts):
         confirm: bool = False,
         said: Mapping[str, tuple[str, datetime]] | None = None,
     ) -> None:
+        check_by(by)
         done: set[int] = set()
         for name, value in values.items():
             check_value(value)

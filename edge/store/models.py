@@ -15,7 +15,7 @@ from edge.errors import BadHead, Conflict, InvalidArgument, NotFound
 from edge.store.concepts import FIND, ensure, stamp
 from edge.store.failures import translated
 from edge.store.files import locked, write_durably
-from edge.store.names import check_count, check_name, check_names
+from edge.store.names import check_count, check_most, check_name, check_names
 from edge.store.records import MODELS, VERSIONS, NewVersion, model_of, version_of
 from edge.store.snapshots import Snapshots
 from edge.store.stamps import keep, next_stamp
@@ -52,6 +52,7 @@ class Models(Snapshots):
             ids = ensure(connection, wanted, now)
             if ids or not may_be_empty:
                 check_count(ids, mutually_exclusive)
+            check_most(ids)
             try:
                 connection.execute(
                     "INSERT INTO models (name, concepts, exclusive, closed, created_at) VALUES (?, ?, ?, ?, ?)",
@@ -137,6 +138,7 @@ class Models(Snapshots):
             return self.get(name)
 
     def _set_concepts(self, connection: sqlite3.Connection, name: str, ids: Sequence[str]) -> ModelInfo:
+        check_most(ids)
         connection.execute("UPDATE models SET concepts = ? WHERE name = ?", (json.dumps(ids), name))
         self._defined(connection, name)
         return self.get(name)
@@ -264,6 +266,7 @@ class Models(Snapshots):
         """
         model, now = check_name(new.model, "model"), stamp(self._clock)
         ids = ensure(connection, check_names(new.concepts, "concept"), now)
+        check_most(ids)
         connection.execute(
             "INSERT OR IGNORE INTO models (name, concepts, exclusive, closed, created_at) VALUES (?, ?, ?, ?, ?)",
             (model, json.dumps(ids), new.mutually_exclusive, new.closed_environment, now),

@@ -25,9 +25,22 @@ def check_names(names: str | Iterable[str], what: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(check_name(name, what) for name in each))
 
 
+MOST_CONCEPTS, MOST_BYTES = 10_000, 200_000
+"""Of one model: their number, and their ids together. Other devices take no longer record."""
+
+
 def check_count(concepts: Sequence[str], mutually_exclusive: bool) -> None:
     """Raises InvalidArgument for too few concepts."""
     if not concepts:
         raise InvalidArgument("a model needs at least one concept; name another, or delete the model")
     if mutually_exclusive and len(concepts) == 1:
         raise InvalidArgument("a mutually exclusive model needs at least two concepts; name another")
+
+
+def check_most(concepts: Sequence[str]) -> None:
+    """Raises InvalidArgument for more concepts than a model can have."""
+    if len(concepts) > MOST_CONCEPTS or sum(len(one.encode()) + 3 for one in concepts) > MOST_BYTES:
+        raise InvalidArgument(
+            f"a model has at most {MOST_CONCEPTS} concepts, with ids of at most {MOST_BYTES // 1000} kB together; "
+            "make several models"
+        )

@@ -18,7 +18,8 @@ from datetime import datetime
 from typing import Any
 
 from edge.errors import BadSegment, InvalidArgument
-from edge.store.names import check_name
+from edge.store.given import MOST_BY, MOST_METADATA, MOST_SOURCE
+from edge.store.names import MOST_CONCEPTS, check_name
 from edge.store.stamps import LARGEST
 from edge.sync.device import ID, Identity, check, id_of
 
@@ -150,18 +151,19 @@ def _time(value: Any) -> bool:
 
 def _metadata(value: Any) -> bool:
     try:
-        return isinstance(value, str) and len(value) <= 65_536 and isinstance(json.loads(value), dict)
+        return isinstance(value, str) and len(value) <= MOST_METADATA and isinstance(json.loads(value), dict)
     except (ValueError, RecursionError):
         return False
 
 
 def _concepts(value: Any) -> bool:
     named = _named("concept")
-    return isinstance(value, list) and len(value) <= 10_000 and all(map(named, value)) and len(set(value)) == len(value)
+    good = isinstance(value, list) and len(value) <= MOST_CONCEPTS
+    return good and all(map(named, value)) and len(set(value)) == len(value)
 
 
 _STAMP = _whole(1, LARGEST)
-_SIDE, _SHA = _whole(1, 1 << 20), lambda value: _hex(value, 64)
+_SIDE, _SHA = _whole(1, 1 << 27), lambda value: _hex(value, 64)
 _MEDIA = ("image/jpeg", "image/png", "image/webp", "image/bmp", "image/tiff", "image/gif")
 _EVERY = {"stamp": _STAMP, "device": lambda value: isinstance(value, str) and ID.match(value) is not None}
 _ABOUT = {"input": _named("input"), "of": _SHA}
@@ -173,7 +175,7 @@ KINDS: dict[str, dict[str, Callable[[Any], bool]]] = {
         "size": _whole(1, 1 << 32),
         "width": _SIDE,
         "height": _SIDE,
-        "source": _text(4096),
+        "source": _text(MOST_SOURCE),
         "added_at": _time,
         "metadata": _metadata,
     },
@@ -181,7 +183,7 @@ KINDS: dict[str, dict[str, Callable[[Any], bool]]] = {
         **_ABOUT,
         "concept": _named("concept"),
         "value": _whole(-1, 1),
-        "by": _text(256),
+        "by": _text(MOST_BY),
         "at": _time,
         "over": _whole(0, LARGEST),
     },

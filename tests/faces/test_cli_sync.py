@@ -152,8 +152,11 @@ def test_ctrl_c_ends_a_sync_that_waits_for_an_answer(tmp_path):
         Registry(tmp_path / "gate").add(known)
         command = [sys.executable, "-m", "edge.faces.cli", "--store", str(tmp_path / "gate"), "sync"]
         with subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ, **ENVIRON}) as process:
-            line, _ = silent.accept()
-            process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 130
-            assert b"interrupted" in process.stderr.read()
-            line.close()
+            try:
+                line, _ = silent.accept()
+                process.send_signal(signal.SIGINT)
+                assert process.wait(20) == 130
+                assert b"interrupted" in process.stderr.read()
+                line.close()
+            finally:
+                process.kill()

@@ -13,12 +13,12 @@ from typing import IO, Any
 
 from edge.engine.interchange.base import Entry, Word
 from edge.errors import EdgeError, InvalidArgument
+from edge.store.given import MOST_METADATA
 from edge.store.names import check_name
 
 MOST_WORDS = 1000
 """Of one picture."""
 _LINE = 4 << 20
-_METADATA = 64 << 10
 _SOURCE = 1024
 _DIGEST_ID = 32
 
@@ -164,12 +164,12 @@ def metadata_of(value: Any) -> Mapping[str, Any]:
         return {}
     try:
         text = value if isinstance(value, str) else json.dumps(value, allow_nan=False)
-        found = json.loads(text) if len(text) <= 2 * _METADATA else None
-        if isinstance(found, dict) and len(json.dumps(found, allow_nan=False)) <= _METADATA:  # as it is stored
+        found = json.loads(text) if len(text) <= 2 * MOST_METADATA else None
+        if isinstance(found, dict) and len(json.dumps(found, allow_nan=False)) <= MOST_METADATA:  # as it is stored
             return found
     except (ValueError, RecursionError):
         pass
-    raise Unusable(f"its metadata is no JSON object of at most {_METADATA >> 10} KiB")
+    raise Unusable(f"its metadata is no JSON object of at most {MOST_METADATA >> 10} KiB")
 
 
 # --- lines -----------------------------------------------------------------------------------------------------------

@@ -22,10 +22,9 @@ def states(asked: Asked) -> dict[str, Any]:
 def picture(asked: Asked) -> Response:
     """A camera's newest picture, newer than number ``after``; its number is in ``X-Picture``."""
     camera = asked.core.cameras.camera(asked.path["camera"])
-    capture = camera.peek()
     after = asked.number("after", 0, 99_999_999)
-    if capture is None or capture.number <= after:
-        capture = camera.newest(after, _WAIT)
+    # a loop has its pictures to itself; where there is none, the page goes through them
+    capture = camera.look(_WAIT, after=after) if camera.watched else camera.newest(after, _WAIT)
     if capture is None:
         raise CameraUnavailable(f"the camera gives no picture: {camera.state}")
     return Response(_jpeg(capture.picture), media_type="image/jpeg", headers=_headers(capture.number))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+_SECONDS = 0.2
+"""After which a signal is heard at the latest."""
 
 
 class Loop:
@@ -24,6 +26,8 @@ class Loop:
         """What it returns or raises. A signal in the caller's thread, such as Ctrl-C, cancels it at once."""
         future = asyncio.run_coroutine_threadsafe(coroutine, self._running())
         try:
+            while not wait([future], _SECONDS).done:
+                pass  # the kernel may give a signal to another thread, and that wakes nobody who waits for a lock
             return future.result()
         except BaseException:
             future.cancel()

@@ -178,6 +178,13 @@ def test_metadata_and_place_are_kept_and_merged(call, item):
     assert "metadata" not in gone.body["inputs"][0]["data"]
 
 
+def test_metadata_that_grows_too_large_by_merging_is_refused(call, item):
+    call("PostInputs", inputs=[item(id="a", data={"metadata": {"x": "x" * 40_000}})])
+    grown = call("PatchInputs", action="merge", inputs=[{"id": "a", "data": {"metadata": {"y": "y" * 40_000}}}])
+    assert grown.http == 400 and "64 KiB" in grown.body["status"]["details"]
+    assert call("GetInput", input_id="a").body["input"]["data"]["metadata"] == {"x": "x" * 40_000}
+
+
 @pytest.mark.parametrize(
     ("action", "after"),
     [("merge", {"a": 0, "b": 1, "c": 1}), ("overwrite", {"a": 0, "c": 1}), ("remove", {"b": 1})],

@@ -39,11 +39,17 @@ def keys(engine):
 
 
 @pytest.fixture
-def app(engine, keys, options):
+def core(engine, options):
+    """What the service's faces share."""
+    made = Core(engine, options)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def app(core, keys, options):
     """The service as one ASGI application."""
-    core = Core(engine, options)
-    yield application(core, keys, options)
-    core.close()
+    return application(core, keys, options)
 
 
 @pytest.fixture

@@ -63,3 +63,9 @@ def test_it_ends_its_thread_and_starts_anew(loop):
     loop.close()
     assert threading.active_count() == before
     assert loop.run(late(2)) == 2
+
+
+def test_a_signal_that_another_thread_gets_cancels_too(loop):
+    threading.Timer(0.2, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        loop.run(asyncio.sleep(60))

@@ -13,6 +13,7 @@ from edge.engine.pictures import Picture, loaded
 from edge.errors import BackboneChanged, StoreUnavailable
 from edge.store import NewInput
 from edge.sync.device import id_here as device_id
+from edge.sync.state import unsent
 from edge.types import Prediction
 from edge.watch.base import Event
 from edge.watch.config import WatchConfig
@@ -103,6 +104,7 @@ class Kept:
                 most_bytes=None if quota.bytes is None else quota.bytes - (slack.bytes or 0),
                 since=None if quota.age is None else now - timedelta(seconds=quota.age),
                 own=device_id(store.path),
+                unsent=lambda digests: unsent(store.path, digests),
             )
         except StoreUnavailable:
             self._since.pop(source, None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -14,14 +13,15 @@ from edge.errors import BackboneChanged, InvalidArgument, NotFound
 from edge.store.blobs import Blobs
 from edge.store.browsing import PLACE, Filter
 from edge.store.concepts import FIND, Concepts, concept_of, moment, stamp
-from edge.store.database import Database, Row
+from edge.store.database import Database
 from edge.store.failures import parsed, translated
 from edge.store.given import NewInput, check_by, check_value, checked, json_of
+from edge.store.records import INPUT, input_of
 from edge.store.said import Said, last_word, said_before, say
+from edge.store.shelf import AWAITED, NOT_HERE, was_removed
 from edge.store.stamps import keep, next_stamp, tick
 from edge.types import UNKNOWN, Annotation, Input
 
-_COLUMNS = "number, id, sha256, media_type, size, width, height, source, added_at, metadata"
 _CHUNK = 500
 T = TypeVar("T")
 _PREFIX = 6
@@ -107,20 +107,24 @@ class Inputs(Concepts):
         """Bring removed inputs back with their annotations. Returns how many were removed."""
         with self._database.write() as connection:
             numbers = {self._resolve(id, removed=True) for id in ids}
-            gone = [number for number in sorted(numbers) if not self.visible(number)]
+            gone = [number for number in sorted(numbers) if was_removed(connection, number)]
             for number in gone:
                 self._set_removed(connection, number, None, by)
         return len(gone)
 
     def _set_removed(self, connection: sqlite3.Connection, number: int, when: str | None, by: str) -> None:
-        before = connection.execute("SELECT removed_stamp FROM inputs WHERE number = ?", (number,)).fetchone()[0]
+        query = "SELECT removed_stamp, removed_at, awaited FROM inputs WHERE number = ?"
+        before, at, awaited = connection.execute(query, (number,)).fetchone()
         given = next_stamp(connection, self._clock(), before)
+        if when is None and awaited in NOT_HERE:
+            when = AWAITED
         connection.execute(
             "UPDATE inputs SET removed_at = ?, removed_stamp = ?, removed_device = 0 WHERE number = ?",
             (when, given, number),
         )
         keep(connection, self._clock())
-        self.follow_removed(connection, number, when, by)
+        if (at is None) != (when is None):
+            self.follow_removed(connection, number, when, by)
 
     def follow_removed(self, connection: sqlite3.Connection, number: int, when: str | None, by: str) -> None:
         """What the statistics see: the labels of what is hidden are not known."""
@@ -329,7 +333,7 @@ class Inputs(Concepts):
         return found
 
     def _records(self, where: str, values: Sequence[Any]) -> dict[int, Input]:
-        rows = self._database.rows(f"SELECT {_COLUMNS} FROM inputs {where}", values)
+        rows = self._database.rows(f"SELECT {INPUT} FROM inputs {where}", values)
         said: dict[int, list[Annotation]] = {row[0]: [] for row in rows}
         ids = {row[0]: row[1] for row in rows}
         for part in _chunks(list(said)):
@@ -341,7 +345,7 @@ class Inputs(Concepts):
             for number, concept, value, by, at in annotations:
                 with parsed(f"an annotation of input {ids[number]}"):
                     said[number].append(Annotation(ids[number], concept, value, by, datetime.fromisoformat(at)))
-        return {row[0]: _input(row, tuple(said[row[0]])) for row in rows}
+        return {row[0]: input_of(row, tuple(said[row[0]])) for row in rows}
 
     def _resolve(self, id: str, removed: bool = False) -> int:
         """The number of an input; a whole id wins over beginnings."""
@@ -379,19 +383,3 @@ def _same_backbone(connection: sqlite3.Connection, new: Sequence[NewInput]) -> N
 def _chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
     for start in range(0, len(values), _CHUNK):
         yield values[start : start + _CHUNK]
-
-
-def _input(row: Row, annotations: tuple[Annotation, ...]) -> Input:
-    with parsed(f"input {row[1]}"):
-        return Input(
-            id=row[1],
-            sha256=row[2],
-            media_type=row[3],
-            size=row[4],
-            width=row[5],
-            height=row[6],
-            source=row[7],
-            added_at=datetime.fromisoformat(row[8]),
-            metadata=json.loads(row[9]),
-            annotations=annotations,
-        )

@@ -17,11 +17,11 @@ from typing import Any
 from edge.store.database import Database
 from edge.store.inputs import Inputs
 from edge.store.said import Said, last_word, say
+from edge.store.shelf import AWAITED, NOT_HERE, Place
 from edge.store.stamps import seen
 from edge.types import UNKNOWN
 
 Record = Mapping[str, Any]
-AWAITED = "awaited"
 _FACTS = ("sha256", "media_type", "size", "width", "height", "source", "added_at", "metadata")
 
 
@@ -50,6 +50,7 @@ class Merging:
             "input": self._input,
             "said": self._said,
             "removed": self._removed,
+            "let go": self._let_go,
             "metadata": self._metadata,
             "concept": self._made,
             "name": self._name,
@@ -125,7 +126,7 @@ class Merging:
         ).fetchone()
         if self._rank(connection, stamp, device) >= (record["stamp"], record["device"]):
             return False
-        then = record["at"] if record["at"] is not None else (AWAITED if awaited == 1 else None)
+        then = record["at"] if record["at"] is not None else (AWAITED if awaited in NOT_HERE else None)
         connection.execute(
             "UPDATE inputs SET removed_at = ?, removed_stamp = ?, removed_device = ? WHERE number = ?",
             (then, record["stamp"], self._device(connection, record["device"]), number),
@@ -133,6 +134,17 @@ class Merging:
         if (at is None) != (then is None):
             self._inputs.follow_removed(connection, number, then, record["device"])
         return True
+
+    def _let_go(self, connection: sqlite3.Connection, record: Record) -> bool:
+        """Its maker has let its picture go and sent it nowhere: it is not asked for. One that is here stays."""
+        row = _find(connection, record["input"], record["of"])
+        if row is None:
+            return False
+        done = connection.execute(
+            "UPDATE inputs SET awaited = ? WHERE number = ? AND awaited = ?",
+            (int(Place.UNUSABLE), row[0], int(Place.AWAITED)),
+        )
+        return done.rowcount > 0
 
     def _metadata(self, connection: sqlite3.Connection, record: Record) -> bool:
         row = _find(connection, record["input"], record["of"])

@@ -1,4 +1,4 @@
-"""Rows of models and versions as records."""
+"""Rows of inputs, models and versions as records."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from typing import Any
 
 from edge.store.database import Row
 from edge.store.failures import parsed
-from edge.types import ConceptEvaluation, Confusion, Evaluation, ModelInfo, VersionInfo, VersionStatus
+from edge.types import (
+    Annotation,
+    ConceptEvaluation,
+    Confusion,
+    Evaluation,
+    Input,
+    ModelInfo,
+    VersionInfo,
+    VersionStatus,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +38,29 @@ class NewVersion:
     head: bytes
 
 
+INPUT = "number, id, sha256, media_type, size, width, height, source, added_at, metadata"
 MODELS = "SELECT name, concepts, exclusive, closed, created_at, pinned FROM models "
 VERSIONS = (
     "SELECT m.name, v.number, v.status, v.reason, v.backbone, v.backbone_sha256, v.counts, v.created_at, v.trained_at, "
     "v.evaluation FROM versions v JOIN models m ON m.number = v.model "
 )
+
+
+def input_of(row: Row, annotations: tuple[Annotation, ...]) -> Input:
+    """A row of ``INPUT``. Raises StoreCorrupt when it cannot be read."""
+    with parsed(f"input {row[1]}"):
+        return Input(
+            id=row[1],
+            sha256=row[2],
+            media_type=row[3],
+            size=row[4],
+            width=row[5],
+            height=row[6],
+            source=row[7],
+            added_at=datetime.fromisoformat(row[8]),
+            metadata=json.loads(row[9]),
+            annotations=annotations,
+        )
 
 
 def model_of(row: Row) -> ModelInfo:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from edge.store.database import Database
+from edge.store.shelf import AWAITED, LET_GO
 from edge.types import UNKNOWN
 
 _UNSEALED = (
@@ -100,8 +101,11 @@ class Sealing:
             "SELECT id, sha256, removed_at, removed_stamp FROM inputs WHERE removed_device = 0 AND removed_stamp > 0"
         )
         for id, digest, at, stamp in connection.execute(removed):
-            then = None if at == "awaited" else at
-            yield self._record("removed", stamp, {"input": _own_id(id, digest), "of": digest, "at": then})
+            about = {"input": _own_id(id, digest), "of": digest}
+            if at == LET_GO:
+                yield self._record("let go", stamp, about)
+            else:
+                yield self._record("removed", stamp, {**about, "at": None if at == AWAITED else at})
         metadata = (
             "SELECT id, sha256, metadata, metadata_stamp FROM inputs WHERE metadata_device = 0 AND metadata_stamp > 0"
         )

@@ -28,6 +28,9 @@ class Place(IntEnum):
     UNUSABLE = 3
 
 
+NOT_HERE = Place.AWAITED, Place.UNUSABLE
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """What moving a picture takes."""
@@ -52,6 +55,15 @@ class Arrived:
 
 AWAITED = "awaited"
 """What ``removed_at`` says of an input whose picture is still to come: nothing can be learnt from it yet."""
+LET_GO = "let go"
+"""What it says of one whose picture went before any remote had it, until a segment has told the others."""
+
+
+def was_removed(connection: sqlite3.Connection, number: int) -> bool:
+    """Whether somebody removed an input; one that is hidden because its picture is not here cannot be brought back."""
+    (at,) = connection.execute("SELECT removed_at FROM inputs WHERE number = ?", (number,)).fetchone()
+    return at is not None and at not in (AWAITED, LET_GO)
+
 
 _FIELDS = "number, id, sha256, media_type, size, width, height"
 _PRESENT = f"(removed_at IS NULL OR removed_at = '{AWAITED}')"

@@ -14,6 +14,7 @@ from types import TracebackType
 from edge.errors import InvalidArgument, NotFound, StoreUnavailable
 from edge.store.blobs import Blobs
 from edge.store.database import Database
+from edge.store.discarding import Bounds, Discarding, Unsent
 from edge.store.failures import busy, translated
 from edge.store.files import make_folder
 from edge.store.fleet import DeviceFacts, Disagreement, devices, disagreements
@@ -26,17 +27,6 @@ from edge.store.shelf import Shelf
 from edge.types import Finding
 
 KEEP_REMOVED = timedelta(days=30)
-_MOST_MARKS = 500
-_NEVER_ANNOTATED = " AND ".join(
-    f"NOT EXISTS (SELECT 1 FROM {table} WHERE input = inputs.number)"
-    for table in ("annotations", "cleared", "disputed")
-)
-_DISCARDED = (
-    "SELECT number, sha256, media_type, size, added_at FROM inputs WHERE source = ? "
-    # a removal that others may still have to hear of is not forgotten, either
-    "AND (device = 0 OR (device = (SELECT number FROM devices WHERE id = ?) AND removed_stamp = 0)) "
-    f"AND {_NEVER_ANNOTATED}"
-)
 
 
 class Store:
@@ -143,45 +133,17 @@ class Store:
         most_bytes: int | None = None,
         since: datetime | None = None,
         own: str | None = None,
+        unsent: Unsent = lambda _: (),
     ) -> int:
         """Let go, for good and at once, of the oldest inputs of a source that nobody has annotated.
 
         Until at most ``keep`` of them are left, with ``most_bytes`` in all, none added before ``since``; removed ones
         too, for they cost as much. What was ever annotated stays, and what came from devices other than this one, which
-        is called ``own``. Returns how many went; 0 while somebody adds pictures, then a later call does it.
+        is called ``own``. ``unsent``: those of some pictures, by their sha256, that no remote has; others are told not
+        to wait for them. Returns how many went; 0 while somebody adds pictures, then a later call does it.
         """
-        limit = None if since is None else since.isoformat(timespec="microseconds")
-        total, gone = 0, []
-        for place, row in enumerate(self._database.rows(f"{_DISCARDED} ORDER BY number DESC", (source, own))):
-            total += row[3]
-            over = (keep is not None and place >= keep) or (most_bytes is not None and total > most_bytes)
-            if over or (limit is not None and row[4] < limit):
-                gone.append(row)
-        if not gone:
-            return 0
-        with translated(), self._blobs.sweeping(wait=False) as alone:
-            if not alone:
-                return 0
-            with self._database.write() as connection:
-                connection.executemany(  # somebody may have annotated one meanwhile
-                    f"DELETE FROM inputs WHERE number = ? AND {_NEVER_ANNOTATED}", [(row[0],) for row in gone]
-                )
-                self._forget_changes(connection, [row[0] for row in gone])
-            for _, sha256, media_type, *_ in gone:
-                if not self._database.row("SELECT 1 FROM inputs WHERE sha256 = ?", (sha256,)):
-                    self.inputs.blob_path(sha256, media_type).unlink(missing_ok=True)
-        return len(gone)
-
-    def _forget_changes(self, connection: sqlite3.Connection, numbers: Sequence[int]) -> None:
-        """What was said of an input and taken back, before that was remembered, may still have to be taken out of
-        statistics: they start anew."""
-        for start in range(0, len(numbers), _MOST_MARKS):
-            some = numbers[start : start + _MOST_MARKS]
-            said = f"SELECT 1 FROM changes WHERE input IN ({','.join('?' * len(some))}) LIMIT 1"
-            if connection.execute(said, list(some)).fetchone():
-                last = str(self.inputs.last_change())
-                connection.execute("INSERT OR REPLACE INTO settings VALUES ('purged', ?)", (last,))
-                return
+        discarding = Discarding(self._database, self._blobs, self.inputs, self._clock, own)
+        return discarding.discard(source, Bounds(keep, most_bytes, since), unsent)
 
     # --- other devices -------------------------------------------------------------------------------------------
 

@@ -188,6 +188,7 @@ KINDS: dict[str, dict[str, Callable[[Any], bool]]] = {
         "over": _whole(0, LARGEST),
     },
     "removed": {**_ABOUT, "at": lambda value: value is None or _time(value)},
+    "let go": _ABOUT,
     "metadata": {**_ABOUT, "metadata": _metadata},
     "concept": {"concept": _named("concept"), "at": _time},
     "name": {"concept": _named("concept"), "name": _named("concept"), "at": _time},

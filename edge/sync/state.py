@@ -59,6 +59,15 @@ class State:
         """Those of some pictures that are not known to be there, in their order."""
         return self._without("sent", remote, digests)
 
+    def nowhere(self, digests: Sequence[str]) -> list[str]:
+        """Those of some pictures that no remote is known to have, in their order."""
+        with translated():
+            remotes = [row[0] for row in self._database.execute("SELECT DISTINCT remote FROM sent")]
+        left = list(digests)
+        for remote in remotes:
+            left = self.missing(remote, left)
+        return left
+
     def not_missed(self, remote: str, digests: Sequence[str]) -> list[str]:
         """Those of some pictures that were not asked for in vain, in their order."""
         return self._without("missed", remote, digests)
@@ -124,3 +133,9 @@ class State:
         """Give the file back."""
         with closing(self._database):
             pass
+
+
+def unsent(store: Path, digests: Sequence[str]) -> list[str]:
+    """As ``State.nowhere``, of the store at a path."""
+    with closing(State(store)) as state:
+        return state.nowhere(digests)

@@ -12,6 +12,8 @@ import sys
 
 import pytest
 
+PYTHON = shlex.quote(sys.executable)
+
 
 @pytest.fixture
 def shell(tmp_path, saved, blob):
@@ -31,8 +33,9 @@ def shell(tmp_path, saved, blob):
         program = f"""
             set -u
             disk={shlex.quote(str(tmp_path / "disk"))} pictures={shlex.quote(str(tmp_path / "pictures"))}
+            errors={shlex.quote(str(steps))}
             mount -t tmpfs -o size=80m tmpfs "$disk" || exit 99
-            edge() {{ {shlex.quote(sys.executable)} -m edge.faces.cli --store "$disk/store" "$@"; }}
+            edge() {{ {PYTHON} -m edge.faces.cli --store "$disk/store" "$@"; }}
             step() {{
                 name=$1; shift
                 "$@" >{shlex.quote(str(steps))}/$name.out 2>{shlex.quote(str(steps))}/$name.err
@@ -135,17 +138,24 @@ def test_a_loop_lives_through_a_full_disk_says_so_once_and_stores_again(shell):
         f"""
         {TEACH}
         watch() {{
-            edge --json watch "fake://?fps=20" --model warm --trigger each --then store --seconds 6
+            sh -c 'echo $$ >"$0"; exec "$@"' "$errors/watching" {PYTHON} -m edge.faces.cli --store "$disk/store" \\
+                --json watch "fake://?fps=20" --model warm --trigger each --then store --seconds 120
         }}
         kept() {{
             edge --json inputs --limit 1000 | grep -o watch/warm | wc -l
         }}
+        eventually() {{
+            for _ in $(seq 200); do "$@" && return; sleep 0.1; done
+        }}
+        has_kept() {{ [ "$(kept)" -gt "$1" ]; }}
         step watch watch & running=$!
-        until [ "$(kept)" -gt 0 ]; do sleep 0.1; done
+        eventually has_kept 0
         dd if=/dev/zero of="$disk/ballast" bs=4k 2>/dev/null
-        sleep 1.5
+        eventually grep -q "loop warm: store: " "$errors/watch.err"
         step full kept
         rm "$disk/ballast"
+        eventually has_kept "$(kept)"
+        kill -TERM "$(cat "$errors/watching")"
         wait $running
         step after kept
         step doctor edge doctor

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,6 +34,10 @@ settings.load_profile("edge")
 for _name in [one for one in os.environ if one.startswith("EDGE_") and not one.startswith("EDGE_TEST_")]:
     del os.environ[_name]
 os.environ["EDGE_RUNTIME"] = RUNTIME
+
+# started in a shell's background, processes are told to ignore Ctrl-C; the tests and what they start shall hear it
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

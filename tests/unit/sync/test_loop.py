@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -27,7 +28,8 @@ def test_a_caller_inside_an_event_loop_gets_its_answer(loop):
     async def calling():
         return loop.run(late(1)) + loop.run(late(2))
 
-    assert asyncio.run(calling()) == 3
+    with ThreadPoolExecutor(1) as pool:  # the tests' own thread may be inside a loop, too
+        assert pool.submit(asyncio.run, calling()).result() == 3
 
 
 def test_what_is_raised_is_raised_to_the_caller(loop):

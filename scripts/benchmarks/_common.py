@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gc
 import io
+import json
 import os
 import platform
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -88,6 +91,46 @@ def milliseconds(part: Callable[[], Any]) -> float:
 def spread(values: np.ndarray, digits: int = 2) -> tuple[str, str, str]:
     """Smallest, median and 90th percentile, as text."""
     return tuple(f"{one:.{digits}f}" for one in (values.min(), np.median(values), np.percentile(values, 90)))  # type: ignore[return-value]
+
+
+# --- commands --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a command printed and took: seconds of wall and processor, bytes of memory at its highest."""
+
+    said: str
+    wall: float
+    processor: float
+    peak: int
+
+
+_MEASURE = """
+import json, os, resource, subprocess, sys, time
+began = time.perf_counter()
+code = subprocess.call(sys.argv[2:])
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+facts = [code, time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024]
+os.write(int(sys.argv[1]), json.dumps(facts).encode())
+"""
+
+
+def command(*words: object) -> Cost:
+    """One of this project's commands in a process of its own. Raises SystemExit when it fails.
+
+    A small process starts and measures it: what Linux calls a process's highest memory includes that of its parent.
+    """
+    program = [Path(sys.executable).with_name(str(words[0])), *map(str, words[1:])]
+    read, write = os.pipe()
+    with os.fdopen(read) as facts:
+        measured = [sys.executable, "-S", "-c", _MEASURE, str(write), *program]
+        said = subprocess.run(measured, pass_fds=[write], stdout=subprocess.PIPE, text=True).stdout
+        os.close(write)
+        code, wall, processor, peak = json.loads(facts.read())
+    if code:
+        raise SystemExit(f"{' '.join(map(str, words))} ended with {code}")
+    return Cost(said, wall, processor, peak)
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------

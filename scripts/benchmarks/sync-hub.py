@@ -5,10 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +13,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from _common import Goal, machine, print_table, verdicts
+from _common import Goal, command, machine, print_table, verdicts
 from PIL import Image
 from tqdm import tqdm
 
@@ -120,22 +117,12 @@ _JPEG = _jpeg()
 
 def pulled(hub: Path, remote: Path) -> Pull:
     """The command itself, in a process of its own, with what it cost."""
-    command = [Path(sys.executable).with_name("trainer"), "--json", "hub", "pull", hub, remote]
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    said = process.stdout.read()
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    wall = time.perf_counter() - began
-    if process.returncode:
-        raise SystemExit(f"trainer hub pull ended with {process.returncode}")
-    told = json.loads(said)
+    cost = command("trainer", "--json", "hub", "pull", hub, remote)
+    told = json.loads(cost.said)
     assert told["to_fetch"] == [0, 0] and not told["refused"], told
     database = sum(path.stat().st_size for path in hub.glob("store.sqlite*"))
     return Pull(
-        told["pictures_fetched"], told["inputs"], told["disagreements"], wall, used.ru_utime + used.ru_stime,
-        used.ru_maxrss * 1024, database,
+        told["pictures_fetched"], told["inputs"], told["disagreements"], cost.wall, cost.processor, cost.peak, database
     )  # fmt: skip
 
 

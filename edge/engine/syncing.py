@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from edge.sync.book import LogBook
 from edge.sync.contract import Met, Stage
 from edge.sync.registry import Known
 from edge.sync.session import Meeting
+from edge.sync.state import State
 from edge.sync.transfer import Limits, Transfer
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Syncing:
         known = self._known(name)
         cards = (card.preprocessing for _, card in catalogue.cards(self._engine.config))
         side = retention.side_for(iter([*cards, self._engine.card.preprocessing]))
-        with self._alone(), self._met(known, limits) as transfer:
+        with self._alone(), closing(State(self._store.path)) as state, self._met(known, limits) as transfer:
             return retention.thin(
                 self._store.shelf,
                 transfer,
@@ -103,6 +104,7 @@ class Syncing:
                 side=side,
                 enough=enough,
                 progress=progress,
+                unsent=lambda digests: state.missing(known.id, digests),
             )
 
     def fetch(self, inputs: Iterable[str], name: str | None = None, progress: Progress | None = None) -> int:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from edge.errors import BadImage, StoreCorrupt
 from edge.image import decode
+from edge.store.discarding import Unsent
 from edge.store.shelf import Shelf, Stored
 from edge.sync import pictures
 from edge.sync.transfer import Enough, Transfer
@@ -60,20 +61,24 @@ def thin(
     side: int,
     enough: int | None = None,
     progress: Progress | None = None,
+    unsent: Unsent = lambda _: (),
 ) -> Thinned:
     """Let go of originals added before a moment, the oldest first, until ``enough`` bytes are freed or all are done.
 
+    ``unsent``: those of some pictures, by their sha256, that the remote is not known to have; they are not asked for.
     Reading them back costs as many bytes as sending them did. Raises RemoteUnavailable, RemoteRefused,
     StoreUnavailable: what was thinned until then stays so, and was safe.
     """
     count = freed = absent = kept = 0
     stopped = None
     try:
-        for one in _older(shelf, before):
+        for one, sent in _older(shelf, before, unsent):
             if enough is not None and freed >= enough:
                 break
-            copy = _copy(shelf, one, side)
-            if copy is None:
+            copy = _copy(shelf, one, side) if sent else None
+            if not sent:
+                absent += 1
+            elif copy is None:
                 kept += 1
             elif not pictures.there(transfer, one.sha256, one.size):
                 absent += 1
@@ -87,11 +92,13 @@ def thin(
     return Thinned(count, freed, absent, kept, stopped)
 
 
-def _older(shelf: Shelf, before: datetime) -> Iterator[Stored]:
+def _older(shelf: Shelf, before: datetime, unsent: Unsent) -> Iterator[tuple[Stored, bool]]:
+    """Pictures, and whether the remote may have them."""
     after = 0
     while page := shelf.older(before, after=after, limit=_CHUNK):
         after = page[-1].number
-        yield from page
+        not_there = set(unsent([one.sha256 for one in page]))
+        yield from ((one, one.sha256 not in not_there) for one in page)
 
 
 def _copy(shelf: Shelf, one: Stored, side: int) -> bytes | None:

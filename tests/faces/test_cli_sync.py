@@ -124,6 +124,18 @@ def test_originals_leave_and_come_back(edge, tmp_path):
     assert [path for path in before if path.exists()] == before
 
 
+def test_a_sync_leaves_originals_to_the_remote_when_it_is_told_to(edge, tmp_path):
+    edge("gate", "remote", "add", "stick", tmp_path / "stick")
+    (tmp_path / "large.png").write_bytes(photograph(1, (960, 720)))
+    edge("gate", "add", tmp_path / "large.png")
+    assert "thinned" not in edge("gate", "sync", "--dry-run", "--thin", "0", json_=True)[1]
+    assert edge("gate", "sync", "--thin", "1", json_=True)[1]["thinned"]["pictures"] == 0  # it is younger than a day
+    again = edge("gate", "sync", "--thin", "0", json_=True)[1]
+    assert (again["thinned"]["pictures"], again["thinned"]["absent"]) == (1, 0)
+    assert not [path for path in (tmp_path / "gate/blobs").glob("*/*") if path.is_file()]
+    assert "0 originals left to the remote" in edge("gate", "sync", "--thin", "0")[1]
+
+
 def test_a_password_is_never_printed(edge):
     for as_json in (False, True):
         for arguments in (("remote", "add", "web", "http://ann:geheim@127.0.0.1:9/x"), ("remote", "list")):

@@ -13,6 +13,7 @@ from edge.faces.cli import text
 from edge.faces.cli.progress import progress
 from edge.faces.cli.session import Session, pass_session
 from edge.faces.cli.sizes import Bytes
+from edge.faces.cli.syncing import counts, freed
 
 if TYPE_CHECKING:
     from edge.engine.remotes import Remotes
@@ -125,14 +126,7 @@ def thin(
             limits=Limits(max_bytes, max_seconds),
             progress=show,
         )
-    lines = [f"{text.plural(found.pictures, 'original')} left to the remote, {found.freed / 1e6:.1f} MB freed"]
-    if found.absent:
-        lines.append(f"{text.plural(found.absent, 'picture')} stayed, not whole on the remote; run: edge sync")
-    if found.kept:
-        lines.append(f"{text.plural(found.kept, 'picture')} stayed, too small to gain by it")
-    if found.stopped:
-        lines.append(f"stopped, for {found.stopped}")
-    session.show({name: getattr(found, name) for name in ("pictures", "freed", "absent", "kept", "stopped")}, lines)
+    session.show(counts(found), freed(found))
 
 
 @remote.command("fetch")

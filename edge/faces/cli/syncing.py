@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edge.engine.engine import Progress
     from edge.engine.syncing import Syncing
     from edge.sync.contract import Met
+    from edge.sync.retention import Thinned
     from edge.sync.transfer import Limits
 
 _EVERY = 300.0
@@ -34,6 +35,7 @@ _SETTLE_SECONDS = 10.0
 @click.option("--max-bytes", type=Bytes(), metavar="BYTES", help="Stop before more has been moved, like 50M.")
 @click.option("--max-seconds", type=click.FloatRange(0, min_open=True), help="Stop after so long.")
 @click.option("--rate", type=Bytes(), metavar="BYTES", help="Bytes a second at most, like 100k.")
+@click.option("--thin", type=click.FloatRange(0), metavar="DAYS", help="Then leave older originals to the remote.")
 @click.option("--dry-run", is_flag=True, help="Say what there is to do, and do nothing.")
 @click.option("--watch", is_flag=True, help="Go on: when something has changed, and every few minutes.")
 @click.option("--every", type=click.FloatRange(1), default=_EVERY, show_default=True, help="Seconds, with --watch.")
@@ -46,6 +48,7 @@ def sync(
     max_bytes: int | None,
     max_seconds: float | None,
     rate: int | None,
+    thin: float | None,
     dry_run: bool,
     watch: bool,
     every: float,
@@ -58,7 +61,8 @@ def sync(
         raise click.UsageError("--dry-run does nothing and --watch goes on; give one of them")
     from edge.sync.transfer import Limits
 
-    run = _Run(session, name, push or not pull, pull or not push, Limits(max_bytes, max_seconds, rate), dry_run)
+    limits = Limits(max_bytes, max_seconds, rate)
+    run = _Run(session, name, push or not pull, pull or not push, limits, thin, dry_run)
     if not watch:
         with run.opened() as syncing:
             return run.once(syncing)
@@ -69,12 +73,20 @@ class _Run:
     """What one sync is asked to do."""
 
     def __init__(
-        self, session: Session, name: str | None, push: bool, pull: bool, limits: Limits, dry_run: bool
+        self,
+        session: Session,
+        name: str | None,
+        push: bool,
+        pull: bool,
+        limits: Limits,
+        thin: float | None,
+        dry_run: bool,
     ) -> None:
         self._session = session
         self._name = name
         self._push, self._pull = push, pull
         self._limits = limits
+        self._thin = thin
         self._dry_run = dry_run
 
     @contextmanager
@@ -91,8 +103,18 @@ class _Run:
             met = syncing.sync(
                 self._name, push=self._push, pull=self._pull, limits=self._limits, dry_run=self._dry_run, stage=stage
             )
-        self._session.show(document(met), map(text.safe, _lines(met, self._dry_run)))
+        thinned = None if self._thin is None or self._dry_run else self._thinned(syncing, self._thin)
+        told = document(met) if thinned is None else {**document(met), "thinned": counts(thinned)}
+        lines = [*_lines(met, self._dry_run), *([] if thinned is None else freed(thinned))]
+        self._session.show(told, map(text.safe, lines))
         return _refused(met, as_json=self._session.json)
+
+    def _thinned(self, syncing: Syncing, days: float) -> Thinned:
+        from datetime import timedelta
+
+        with progress("thinning", "B") as show:
+            older_than = timedelta(days=days)
+            return syncing.thin(self._name, older_than=older_than, limits=self._limits, progress=show)
 
 
 def _watch(run: _Run, every: float) -> int:
@@ -165,6 +187,22 @@ def _lines(met: Met, dry_run: bool) -> Iterator[str]:
         yield f"still to send: {_amount(met.to_send)}; the next sync goes on"
     if met.to_fetch[0]:
         yield f"still to fetch: {_amount(met.to_fetch)}; the next sync goes on"
+
+
+def counts(found: Thinned) -> dict[str, object]:
+    """What thinning did, as part of a JSON document."""
+    return {name: getattr(found, name) for name in ("pictures", "freed", "absent", "kept", "stopped")}
+
+
+def freed(found: Thinned) -> Iterator[str]:
+    """What thinning did, for people."""
+    yield f"{text.plural(found.pictures, 'original')} left to the remote, {found.freed / 1e6:.1f} MB freed"
+    if found.absent:
+        yield f"{text.plural(found.absent, 'picture')} stayed, not whole on the remote; run: edge sync"
+    if found.kept:
+        yield f"{text.plural(found.kept, 'picture')} stayed, too small to gain by it"
+    if found.stopped:
+        yield f"stopped, for {found.stopped}"
 
 
 def _amount(count: tuple[int, int]) -> str:

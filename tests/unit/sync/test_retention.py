@@ -52,6 +52,15 @@ def test_only_what_is_safe_elsewhere_leaves_the_card(stocked):
     assert found.freed > 0
 
 
+def test_what_was_never_sent_costs_no_request(stocked):
+    engine, transfer = stocked
+    first = engine.store.shelf.older(LATER, after=0, limit=1)[0].sha256
+    before = len(transfer.remote.requests)
+    found = thin(engine, transfer, unsent=lambda digests: [one for one in digests if one != first])
+    assert (found.pictures, found.absent) == (1, 3)
+    assert len(transfer.remote.requests) == before + 1
+
+
 @pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: bytes([data[0] ^ 1]) + data[1:]])
 def test_a_picture_that_comes_back_altered_stays(stocked, damage):
     engine, transfer = stocked

@@ -158,31 +158,55 @@ def _answer(code: int) -> bytes:
 # --- sticks ----------------------------------------------------------------------------------------------------------
 
 
-def no_stick() -> str:
+TOOLS = {
+    "exfat": ("/usr/sbin/mkfs.exfat", "/usr/sbin/mount.exfat-fuse"),
+    "vfat": ("/usr/sbin/mkfs.vfat", "/usr/bin/fusefat"),
+}
+"""What makes and mounts a stick: drivers outside the kernel, which not every kernel has these for."""
+
+
+def no_stick(kind: str) -> str:
     """What this machine lacks for a stick in an image file, or nothing."""
-    for tool in ("/usr/sbin/mkfs.exfat", "/usr/sbin/mount.exfat-fuse"):
+    for tool in TOOLS[kind]:
         if not Path(tool).exists():
-            return f"{tool} is not there; apt-get install exfatprogs exfat-fuse"
+            return f"{tool} is not there; apt-get install exfatprogs exfat-fuse dosfstools fusefat"
     if not os.access("/dev/fuse", os.R_OK | os.W_OK) or not os.access("/dev/loop-control", os.R_OK | os.W_OK):
         return "/dev/fuse or /dev/loop-control cannot be opened; run as root, with the devices in the container"
     return ""
 
 
 @contextmanager
-def exfat_stick(folder: Path, megabytes: int = 64) -> Iterator[Path]:
-    """A mounted exFAT file system, made in an image file below ``folder``."""
+def stick(folder: Path, kind: str, megabytes: int = 64) -> Iterator[Path]:
+    """A mounted exFAT or FAT32 ("vfat") file system, in an image file below ``folder`` behind a loop device."""
     image, mount = folder / "stick.img", folder / "stick"
     with image.open("wb") as file:
         file.truncate(megabytes << 20)
     run: Any = {"check": True, "capture_output": True, "text": True}
-    subprocess.run(["/usr/sbin/mkfs.exfat", str(image)], **run)
+    make, driver = TOOLS[kind]
+    subprocess.run([make, *(["-F", "32"] if kind == "vfat" else []), str(image)], **run)
     device = subprocess.run(["losetup", "--find", "--show", str(image)], **run).stdout.strip()
     try:
         mount.mkdir()
-        subprocess.run(["/usr/sbin/mount.exfat-fuse", device, str(mount)], **run)
-        try:
-            yield mount
-        finally:
-            subprocess.run(["umount", "-l", str(mount)], check=False)
+        with subprocess.Popen(
+            [driver, *(["-f", "-o", "rw+"] if kind == "vfat" else ["-d"]), device, str(mount)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as server:
+            try:
+                _mounted(mount, server)
+                yield mount
+            finally:
+                subprocess.run(["umount", str(mount)], check=False)
+                server.terminate()
     finally:
         subprocess.run(["losetup", "-d", device], check=False)
+
+
+def _mounted(mount: Path, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(200):
+        if mount.is_mount():
+            return
+        if server.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise RuntimeError(f"{server.args!r} mounted nothing at {mount}")

@@ -11,13 +11,14 @@ from edge.sync.remotes.catalogue import open_remote
 from edge.sync.remotes.memory import Bucket, MemoryRemote
 from edge.sync.remotes.probe import mark, probe, read_mark
 from edge.sync.transfer import Transfer
-from tests.object_servers import KEYS, S3Server, exfat_stick, no_stick
+from tests.object_servers import KEYS, S3Server, no_stick, stick
 
 KINDS = [
     "memory",
     "folder",
     "folder without hard links",
     pytest.param("exfat stick", marks=pytest.mark.powercut),
+    pytest.param("vfat stick", marks=pytest.mark.powercut),
     "bucket",
 ]
 
@@ -38,8 +39,10 @@ def remote(request, tmp_path, monkeypatch):
             name = f"bucket-{os.urandom(6).hex()}"
             server.make_bucket(name)
             opened = open_remote(server.url(name), KEYS)
-        elif request.param == "exfat stick":
-            opened = open_remote(str(stack.enter_context(exfat_stick(_able(tmp_path)))))
+        elif request.param.endswith(" stick"):
+            kind = request.param.partition(" ")[0]
+            _able(kind)
+            opened = open_remote(str(stack.enter_context(stick(tmp_path, kind))))
         else:
             if "without" in request.param:
                 monkeypatch.setattr(os, "link", _no_links)
@@ -48,13 +51,12 @@ def remote(request, tmp_path, monkeypatch):
         yield opened
 
 
-def _able(folder):
-    lacking = no_stick()
+def _able(kind):
+    lacking = no_stick(kind)
     if lacking and os.environ.get("CI", "").lower() not in ("", "0", "false"):
         pytest.fail(lacking)
     if lacking:
         pytest.skip(lacking)
-    return folder
 
 
 def _no_links(*_args, **_options):

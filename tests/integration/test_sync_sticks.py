@@ -11,7 +11,7 @@ from edge.sync.remotes.folder import FolderRemote
 from edge.sync.state import State
 from tests.integration.cutfs import Mount, missing
 from tests.integration.meetings import Counts, Device, keys_of, settle
-from tests.object_servers import exfat_stick, no_stick
+from tests.object_servers import no_stick, stick
 
 pytestmark = pytest.mark.powercut
 
@@ -223,10 +223,11 @@ def test_a_stick_that_is_pulled_out_is_said_and_its_mount_point_stays_empty(tmp_
         field.sync()
 
 
-def test_devices_meet_over_an_exfat_stick(tmp_path, device):
-    able(no_stick())
-    with exfat_stick(tmp_path) as stick:
-        field, home = device("field", stick), device("home", stick)
+@pytest.mark.parametrize("kind", ["exfat", "vfat"])
+def test_devices_meet_over_a_stick_without_hard_links(tmp_path, device, kind):
+    able(no_stick(kind))
+    with stick(tmp_path, kind) as folder:
+        field, home = device("field", folder), device("home", folder)
         field.add(*range(5), red=1)
         home.add(3, 7, green=0)
         settle([field, home], 3)

@@ -138,10 +138,9 @@ def create(session: Session, name: str, scopes: tuple[str, ...]) -> None:
             made, secret = keys.create(name, scopes or SCOPES)
         finally:
             keys.close()
-    session.show(
-        {"key": secret, **_key(made)},
-        [secret, text.safe(f"this is {name}'s key, shown only now; it may {', '.join(made.scopes)}")],
-    )
+    session.show({"key": secret, **_key(made)}, [secret])
+    if not session.json:  # so that the key alone can be written to a file
+        click.echo(text.safe(f"this is {name}'s key, shown only now; it may {', '.join(made.scopes)}"), err=True)
 
 
 @key.command("list")

@@ -82,8 +82,9 @@ class Discarding:
     @staticmethod
     def _awaited(gone: Sequence[Row], unsent: Unsent) -> set[int]:
         """Numbers of those that a segment has told others of, although no remote ever had their pictures."""
-        told = {sha256: number for number, sha256, _, _, _, device in gone if device != 0}
-        return {told[digest] for digest in unsent(list(told))} if told else set()
+        told = [(number, sha256) for number, sha256, _, _, _, device in gone if device != 0]
+        lost = set(unsent([sha256 for _, sha256 in told])) if told else set()
+        return {number for number, sha256 in told if sha256 in lost}
 
     def _tell(self, connection: sqlite3.Connection, numbers: set[int]) -> None:
         """Hidden, their rows stay until a segment has told the others; then they go as well."""

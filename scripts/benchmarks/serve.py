@@ -60,9 +60,6 @@ def main() -> None:
                 goals = measure(pid, kinds, asked.clients, count, len(pictures))
                 soaked = (1000 if asked.quick else 20_000) if asked.soak is None else asked.soak
                 goals += soak(pid, kinds, soaked, len(pictures)) if soaked else []
-    load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
-    busy_too = "" if load < cores else f": others kept all {cores} cores busy, so the latencies say little"
-    print(f"load after: {load:.1f}{busy_too}")
     verdicts(goals)
 
 

@@ -88,7 +88,9 @@ class Discarding:
 
     def _tell(self, connection: sqlite3.Connection, numbers: set[int]) -> None:
         """Hidden, their rows stay until a segment has told the others; then they go as well."""
-        connection.execute(f"DELETE FROM inputs WHERE removed_at = '{LET_GO}' AND removed_device != 0")
+        connection.execute(
+            f"DELETE FROM inputs WHERE removed_at = '{LET_GO}' AND removed_device != 0 AND {_NEVER_ANNOTATED}"
+        )
         for number in sorted(numbers):
             connection.execute(
                 f"UPDATE inputs SET removed_at = '{LET_GO}', removed_stamp = ?, removed_device = 0, "

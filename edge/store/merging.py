@@ -17,7 +17,7 @@ from typing import Any
 from edge.store.database import Database
 from edge.store.inputs import Inputs
 from edge.store.said import Said, last_word, say
-from edge.store.shelf import AWAITED, NOT_HERE, Place
+from edge.store.shelf import AWAITED, LET_GO, NOT_HERE, Place
 from edge.store.stamps import seen
 from edge.types import UNKNOWN
 
@@ -136,13 +136,16 @@ class Merging:
         return True
 
     def _let_go(self, connection: sqlite3.Connection, record: Record) -> bool:
-        """Its maker has let its picture go and sent it nowhere: it is not asked for. One that is here stays."""
+        """Its maker has let its picture go and sent it nowhere: it is not asked for. One that is here stays, and one
+        that somebody has annotated: who did has the picture."""
         row = _find(connection, record["input"], record["of"])
         if row is None:
             return False
         done = connection.execute(
-            "UPDATE inputs SET awaited = ? WHERE number = ? AND awaited = ?",
-            (int(Place.UNUSABLE), row[0], int(Place.AWAITED)),
+            f"UPDATE inputs SET awaited = {int(Place.UNUSABLE)}, removed_at = '{LET_GO}' WHERE number = ? "
+            f"AND awaited = {int(Place.AWAITED)} AND removed_at = '{AWAITED}' "
+            "AND NOT EXISTS (SELECT 1 FROM annotations WHERE input = inputs.number)",
+            (row[0],),
         )
         return done.rowcount > 0
 
@@ -188,6 +191,11 @@ class Merging:
             return False
         visible = connection.execute("SELECT removed_at FROM inputs WHERE number = ?", (row[0],)).fetchone()[0] is None
         say(connection, new)
+        connection.execute(  # who says something of a picture that its maker let go of has it: it is awaited again
+            f"UPDATE inputs SET awaited = {int(Place.AWAITED)}, removed_at = '{AWAITED}' WHERE number = ? "
+            f"AND removed_at = '{LET_GO}'",
+            (row[0],),
+        )
         before = UNKNOWN if old is None else old.value
         if visible and before != new.value:
             self._inputs.log_word(connection, row[0], concept, before, new.value, record["by"])

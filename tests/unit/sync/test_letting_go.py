@@ -84,6 +84,16 @@ def test_what_arrived_by_another_way_stays(bad_link):
     assert not home.complaints()
 
 
+def test_a_picture_that_another_device_annotated_comes_back_with_its_label(bad_link):
+    gate, home, ids = bad_link
+    discard(gate, keep=0)
+    home.add(1, red=1)  # the same picture, by hand
+    gate.sync()
+    settle([home, gate, home])
+    assert gate.labels() == home.labels() == {ids[0]: {"red": 1}}
+    assert not gate.complaints()
+
+
 def test_bytes_go_at_once_although_others_are_still_to_be_told(bad_link):
     gate, _, _ = bad_link
     before = list((gate.path / "blobs").glob("*/*"))

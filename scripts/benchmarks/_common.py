@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -184,6 +185,24 @@ def camera_jpeg(width: int = 4000, height: int = 3000, name: str = "coffee.png")
     pixels = (picture + 5.5 * noise).clip(0, 255).astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=90, subsampling="4:2:0")
+    return buffer.getvalue()
+
+
+SMALL = 160, 120
+"""Width and height of ``small_jpeg``."""
+
+
+def small_jpeg(name: str) -> bytes:
+    """A JPEG of some 5 kB with a name in its comment: no other one has these bytes."""
+    plain, comment = _plain_jpeg(), name.encode()
+    return plain[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + plain[2:]
+
+
+@cache
+def _plain_jpeg() -> bytes:
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (SMALL[1] // 8, SMALL[0] // 8, 3), np.uint8)
+    Image.fromarray(noise).resize(SMALL).save(buffer, "JPEG")
     return buffer.getvalue()
 
 

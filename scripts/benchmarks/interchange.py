@@ -5,19 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-from io import BytesIO
 from pathlib import Path
 
-import numpy as np
-from _common import Cost, Goal, command, machine, print_table, verdicts
-from PIL import Image
+from _common import SMALL, Cost, Goal, command, machine, print_table, small_jpeg, verdicts
 
 from edge import Engine
 from edge.config import Config
 from edge.engine.interchange.catalogue import FORMATS
 from edge.store import NewInput
 
-SIZE = (160, 120)
 BYTES_EACH = 1000.0
 _BATCH = 250
 
@@ -43,10 +39,10 @@ def fill(store: Path, count: int) -> None:
         for start in range(0, count, _BATCH):
             new = [
                 NewInput(
-                    data=picture(number),
+                    data=small_jpeg(str(number)),
                     media_type="image/jpeg",
-                    width=SIZE[0],
-                    height=SIZE[1],
+                    width=SMALL[0],
+                    height=SMALL[1],
                     source=f"orchard/{number:06}.jpg",
                     embedding=bytes(engine.card.embedding.size),
                     backbone_sha256=engine.card.sha256,
@@ -55,22 +51,6 @@ def fill(store: Path, count: int) -> None:
                 for number in range(start, min(start + _BATCH, count))
             ]
             engine.store.inputs.add(new, by="ann")
-
-
-def picture(number: int) -> bytes:
-    """A JPEG with its number in a comment: no other one has these bytes."""
-    comment = str(number).encode()
-    return _JPEG[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + _JPEG[2:]
-
-
-def _jpeg() -> bytes:
-    buffer = BytesIO()
-    noise = np.random.default_rng(0).integers(0, 256, (SIZE[1] // 8, SIZE[0] // 8, 3), np.uint8)
-    Image.fromarray(noise).resize(SIZE).save(buffer, "JPEG")
-    return buffer.getvalue()
-
-
-_JPEG = _jpeg()
 
 
 def there_and_back(folder: Path, format: str, count: int) -> tuple[Cost, Cost]:
@@ -106,7 +86,7 @@ def show(costs: dict[str, list[tuple[Cost, Cost]]], counts: tuple[int, int]) -> 
         "format",
         *(f"{way} {what}" for way in ("out", "in") for what in ("ms each", "slower", "peak MB", "B each")),
     )
-    what = f"{counts[1]} pictures of {len(_JPEG)} bytes, fake backbone"
+    what = f"{counts[1]} pictures of {len(small_jpeg(''))} bytes, fake backbone"
     title = f"{what}; slower, B each: compared with {counts[0]} pictures"
     print_table(heads, rows, title)
     verdicts(goals)

@@ -9,12 +9,9 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from io import BytesIO
 from pathlib import Path
 
-import numpy as np
-from _common import Goal, command, machine, print_table, verdicts
-from PIL import Image
+from _common import SMALL, Goal, command, machine, print_table, small_jpeg, verdicts
 from tqdm import tqdm
 
 from edge import Engine
@@ -23,7 +20,6 @@ from edge.engine.syncing import Syncing
 from edge.store import NewInput
 
 TIME_RATIO, MEMORY_MB = 1.25, 1.0
-SIZE = (160, 120)
 _BATCH = 250
 
 
@@ -85,10 +81,10 @@ def fill(engine: Engine, device: int, numbers: range) -> None:
     for start in range(numbers.start, numbers.stop, _BATCH):
         new = [
             NewInput(
-                data=picture(0 if number % 100 == 0 else device + 1, number),
+                data=small_jpeg(f"{0 if number % 100 == 0 else device + 1}/{number}"),
                 media_type="image/jpeg",
-                width=SIZE[0],
-                height=SIZE[1],
+                width=SMALL[0],
+                height=SMALL[1],
                 source=f"camera://orchard/{datetime.fromtimestamp(1.7e9 + 60 * number, UTC):%Y%m%d-%H%M%S}.jpg",
                 embedding=bytes(engine.card.embedding.size),
                 backbone_sha256=engine.card.sha256,
@@ -97,22 +93,6 @@ def fill(engine: Engine, device: int, numbers: range) -> None:
             for number in range(start, min(start + _BATCH, numbers.stop))
         ]
         engine.store.inputs.add(new, by=f"device {device}")
-
-
-def picture(series: int, number: int) -> bytes:
-    """A JPEG with its number in a comment: no other one has these bytes."""
-    comment = f"{series}/{number}".encode()
-    return _JPEG[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + _JPEG[2:]
-
-
-def _jpeg() -> bytes:
-    buffer = BytesIO()
-    noise = np.random.default_rng(0).integers(0, 256, (SIZE[1] // 8, SIZE[0] // 8, 3), np.uint8)
-    Image.fromarray(noise).resize(SIZE).save(buffer, "JPEG")
-    return buffer.getvalue()
-
-
-_JPEG = _jpeg()
 
 
 def pulled(hub: Path, remote: Path) -> Pull:
@@ -134,7 +114,9 @@ def show(pulls: list[Pull], devices: int) -> None:
         for one in pulls
     ]  # fmt: skip
     heads = ("inputs", "new", "s", "ms each", "processor s", "peak MB", "database MB", "disagreements")
-    print_table(heads, rows, f"trainer hub pull, {devices} devices, pictures of {len(_JPEG)} bytes, fake backbone")
+    print_table(
+        heads, rows, f"trainer hub pull, {devices} devices, pictures of {len(small_jpeg(''))} bytes, fake backbone"
+    )
     first, last = rounds[0], rounds[-1]
     grown = (last.peak - first.peak) / 1e6 / (last.inputs - first.inputs) * 1e3 if last is not first else 0.0
     ratio = (last.wall / last.new) / (first.wall / first.new)

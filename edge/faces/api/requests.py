@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from edge.errors import EdgeError
 from edge.faces.api.statuses import INVALID, Refused
+from edge.store.given import MOST_METADATA
 from edge.store.names import check_name
 
 try:  # forty times as fast; there is not a wheel for every board
@@ -20,8 +21,8 @@ except ImportError:
 
 TEXT = 4096
 """Characters a text may have."""
-METADATA, DEEPEST = 64 << 10, 16
-"""Bytes of JSON that the metadata of one input may have, and how deep it may be nested."""
+DEEPEST = 16
+"""How deep the metadata of an input may be nested."""
 PER_PAGE, MOST_PER_PAGE = 128, 1000
 
 Given = Mapping[str, Any]
@@ -167,8 +168,8 @@ def metadata(given: Given, key: str, code: int) -> Mapping[str, Any] | None:
     if not _plain(value, DEEPEST):
         refuse(code, f"{key} is an object of texts, finite numbers, lists and objects, at most {DEEPEST} deep")
     size = len(json.dumps(value))
-    if size > METADATA:
-        refuse(code, f"{key} has {size} bytes; at most {METADATA}")
+    if size > MOST_METADATA:
+        refuse(code, f"{key} has {size} bytes; at most {MOST_METADATA}")
     return value
 
 
